@@ -1,0 +1,135 @@
+"""The connections of the agent: lines in, lines out, bounded both ways, and none can hold up the others."""
+import json
+import os
+import selectors
+import socket
+
+LINE_MAX = 1 << 20
+# A peer that asks and does not read is dropped when this much waits for it.
+UNSENT_MAX = 4 << 20
+CONNECTIONS_MAX = 200
+READ_SIZE = 1 << 16
+
+
+class Connection:
+    """One peer: the bytes of its unfinished line and the bytes it has not read yet."""
+
+    def __init__(self, sock):
+        self.sock = sock
+        self.received = bytearray()
+        self.unsent = bytearray()
+
+
+class Peers:
+    """Everybody who is connected. `answer` is called with each connection and line."""
+
+    def __init__(self, selector, answer):
+        self.selector = selector
+        self.answer = answer
+        self.connections = set()
+        self.listener = None
+        self.listening = False
+
+    def open(self, path):
+        # Under another name until it listens: whoever sees the socket can connect.
+        for stale in (path, path + ".new"):
+            try:
+                os.unlink(stale)
+            except FileNotFoundError:
+                pass
+        self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.listener.setblocking(False)
+        self.listener.bind(path + ".new")
+        self.listener.listen(64)
+        os.rename(path + ".new", path)
+        self.listen(True)
+
+    def send_to_all(self, message):
+        for connection in list(self.connections):
+            self.send(connection, message)
+
+    def listen(self, wanted):
+        if wanted and not self.listening:
+            self.selector.register(self.listener, selectors.EVENT_READ, self.accept)
+        elif self.listening and not wanted:
+            self.selector.unregister(self.listener)
+        self.listening = wanted
+
+    def accept(self, _):
+        while self.listening:
+            try:
+                sock, _address = self.listener.accept()
+            except BlockingIOError:
+                return
+            except OSError:
+                # Out of descriptors: without this the loop would spin until one is free.
+                self.listen(False)
+                return
+            self.welcome(sock)
+
+    def welcome(self, sock):
+        sock.setblocking(False)
+        connection = Connection(sock)
+        self.connections.add(connection)
+        self.selector.register(sock, selectors.EVENT_READ, lambda events: self.serve(connection, events))
+        if len(self.connections) >= CONNECTIONS_MAX:
+            self.listen(False)
+
+    def serve(self, connection, events):
+        if events & selectors.EVENT_WRITE:
+            self.send_more(connection)
+        if not events & selectors.EVENT_READ or connection not in self.connections:
+            return
+        try:
+            data = connection.sock.recv(READ_SIZE)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if not data:
+            self.drop(connection)
+            return
+        *lines, rest = data.split(b"\n")
+        for line in lines:
+            connection.received += line
+            if len(connection.received) > LINE_MAX:
+                self.drop(connection)
+                return
+            line, connection.received = bytes(connection.received), bytearray()
+            self.answer(connection, line)
+            if connection not in self.connections:
+                return
+        connection.received += rest
+        if len(connection.received) > LINE_MAX:
+            self.drop(connection)
+
+    def send(self, connection, message):
+        if connection not in self.connections:
+            return
+        connection.unsent += json.dumps(message).encode("utf-8", "backslashreplace") + b"\n"
+        self.send_more(connection)
+        if len(connection.unsent) > UNSENT_MAX:
+            self.drop(connection)
+
+    def send_more(self, connection):
+        try:
+            while connection.unsent:
+                sent = connection.sock.send(connection.unsent)
+                del connection.unsent[:sent]
+        except BlockingIOError:
+            pass
+        except OSError:
+            self.drop(connection)
+            return
+        wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if connection.unsent else 0)
+        key = self.selector.get_key(connection.sock)
+        if key.events != wanted:
+            self.selector.modify(connection.sock, wanted, key.data)
+
+    def drop(self, connection):
+        if connection not in self.connections:
+            return
+        self.connections.discard(connection)
+        self.selector.unregister(connection.sock)
+        connection.sock.close()
+        self.listen(True)

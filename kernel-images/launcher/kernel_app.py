@@ -1,0 +1,109 @@
+"""ipykernel's kernel and application, with a log. They keep their names: users see those in %config."""
+import faulthandler
+import gc
+import logging
+import sys
+
+from ipykernel import ipkernel, kernelapp
+
+from kernel_interrupts import Interrupts
+from kernel_output import LoggedOutStream, Publisher
+
+
+class IPythonKernel(ipkernel.IPythonKernel):
+    log_of_kernel = None
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        show = self.shell._showtraceback
+
+        def show_traceback(etype, evalue, stb):
+            if isinstance(etype, type) and issubclass(etype, KeyboardInterrupt):
+                # Somebody wants the kernel back: what it printed until now need not wait for room.
+                self.log_of_kernel.wait_interrupted()
+            show(etype, evalue, stb)
+
+        self.shell._showtraceback = show_traceback
+        self.interrupts = Interrupts(self.shell)
+        self.interrupts.listen()
+
+    def set_parent(self, ident, parent, channel="shell"):
+        if channel == "shell":
+            # This comes before the busy status of the request.
+            self.interrupts.next_request()
+        super().set_parent(ident, parent, channel)
+
+    def pre_handler_hook(self):
+        super().pre_handler_hook()
+        if self.get_parent("shell").get("header", {}).get("msg_type") == "execute_request":
+            self.interrupts.listen()
+
+    def post_handler_hook(self):
+        super().post_handler_hook()
+        self.interrupts.next_request()
+
+    def start(self):
+        # It warns that there is no debugger, into the last words that an exit event carries.
+        level = self.log.level
+        self.log.setLevel(logging.ERROR)
+        super().start()
+        self.log.setLevel(level)
+
+    async def execute_request(self, stream, ident, parent):
+        try:
+            await super().execute_request(stream, ident, parent)
+        except (Exception, KeyboardInterrupt) as error:
+            # Between the user's code and the reply (Ctrl-C, a result that JSON cannot hold). Without a reply
+            # the execution would never end.
+            if LoggedOutStream.publisher.replied_to == parent["header"]["msg_id"]:
+                raise
+            content = {
+                "status": "error",
+                "ename": type(error).__name__,
+                "evalue": ascii(error),
+                "traceback": [],
+                "execution_count": self.execution_count,
+            }
+            self.session.send(stream, "execute_reply", content, parent, ident=ident)
+
+
+class IPKernelApp(kernelapp.IPKernelApp):
+    log_of_kernel = None
+
+    def init_iopub(self, context):
+        super().init_iopub(context)
+        publisher = Publisher(self.log_of_kernel, self.iopub_thread, getattr(self, "control_thread", None))
+        publisher.log_replies_of(self.session)
+        LoggedOutStream.publisher = publisher
+
+    def init_io(self):
+        super().init_io()
+        try:
+            # The raw descriptor: the captured one is read by a thread of the process that crashes.
+            faulthandler.enable(sys.stderr.fileno(), all_threads=False)
+        except (OSError, ValueError, AttributeError):
+            pass
+
+    def start(self):
+        # What is loaded by now stays; the first collection need not look through it.
+        gc.freeze()
+        gc.enable()
+        super().start()
+
+    def close(self):
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, LoggedOutStream):
+                stream.drain_without_waiting()
+        super().close()
+
+
+def run(log, arguments):
+    IPythonKernel.log_of_kernel = IPKernelApp.log_of_kernel = log
+    app = IPKernelApp.instance(
+        kernel_class=IPythonKernel,
+        outstream_class="kernel_output.LoggedOutStream",
+        # "My parent is init": no watching of the parent, and no advice for terminals on stdout.
+        parent_handle=1,
+    )
+    app.initialize([*arguments, "--HistoryManager.enabled=False"])
+    app.start()

@@ -1,0 +1,38 @@
+namespace KernelGateway.Contracts.Sandboxes;
+
+/// <summary>Body of <c>POST /api/v1/sandboxes</c>. Everything may be left out; the gateway's configuration gives the defaults and the maxima.</summary>
+public sealed record CreateSandboxRequest
+{
+    /// <summary>A name for people, 1 to 64 characters; generated (<c>colour-word-hex4</c>) when left out. Need not be unique.</summary>
+    public string? Name { get; init; }
+
+    /// <summary>Which provisioner runs it: <c>local</c> (default), <c>local-eval</c>, … Case, <c>_</c> and <c>-</c> do not matter.</summary>
+    public string? Variant { get; init; }
+
+    /// <summary>The environment's name, for example <c>python-cpu-env</c>.</summary>
+    public string? Environment { get; init; }
+
+    /// <summary>Default time limit of one execution, seconds; 0 means none.</summary>
+    public double? TimeoutSeconds { get; init; }
+
+    /// <summary>The sandbox ends after this many seconds without an execution or a connected reader; 0 means never.</summary>
+    public double? IdleTimeoutSeconds { get; init; }
+
+    /// <summary>The sandbox ends this many seconds after its creation; 0 means never.</summary>
+    public double? LifetimeSeconds { get; init; }
+
+    /// <summary>Processor cores, for example <c>0.5</c>.</summary>
+    public double? Cpu { get; init; }
+
+    /// <summary>Memory, MiB.</summary>
+    public long? MemoryMb { get; init; }
+
+    /// <summary>Most processes and threads at once.</summary>
+    public int? Pids { get; init; }
+
+    /// <summary>Environment variables for the kernels, at most 256; names match <c>[A-Za-z_][A-Za-z0-9_]*</c>.</summary>
+    public IReadOnlyDictionary<string, string>? Env { get; init; }
+
+    /// <summary>Labels to find the sandbox by, at most 64; keys up to 64 and values up to 256 characters.</summary>
+    public IReadOnlyDictionary<string, string>? Tags { get; init; }
+}

@@ -1,0 +1,65 @@
+using System.Text.Json;
+using KernelGateway.Core.Errors;
+
+namespace KernelGateway.Core.Environments;
+
+/// <summary>The environments of this gateway, read once from a folder with one sub-folder each.</summary>
+public sealed class EnvironmentCatalog
+{
+    private readonly SortedDictionary<string, EnvironmentDefinition> _byName = new(StringComparer.Ordinal);
+
+    private EnvironmentCatalog(IEnumerable<EnvironmentDefinition> environments)
+    {
+        foreach (var environment in environments)
+        {
+            _byName[environment.Name] = environment;
+        }
+    }
+
+    /// <summary>By name.</summary>
+    public IReadOnlyCollection<EnvironmentDefinition> All => _byName.Values;
+
+    /// <summary>Reads <c>*/environment.json</c> below a folder.</summary>
+    /// <exception cref="InvalidDataException">A file cannot be read; the message names it and what is wrong.</exception>
+    public static EnvironmentCatalog Load(string directory)
+    {
+        if (!Directory.Exists(directory))
+        {
+            throw new InvalidDataException($"The folder of environments '{directory}' does not exist. Set Gateway:EnvironmentsDirectory to the kernel-images folder.");
+        }
+
+        return new EnvironmentCatalog(
+            Directory.EnumerateFiles(directory, "environment.json", SearchOption.AllDirectories).Order(StringComparer.Ordinal).Select(Read));
+    }
+
+    /// <summary>Makes a catalog of given environments.</summary>
+    public static EnvironmentCatalog Of(params EnvironmentDefinition[] environments) => new(environments);
+
+    /// <summary>Finds an environment by name.</summary>
+    /// <exception cref="GatewayException"><see cref="ErrorCode.EnvironmentNotFound"/>; the message lists the names.</exception>
+    public EnvironmentDefinition Get(string name) => _byName.TryGetValue(name, out var environment)
+        ? environment
+        : throw new GatewayException(
+            ErrorCode.EnvironmentNotFound,
+            $"There is no environment '{(name.Length > 64 ? name[..64] + "…" : name)}'. Choose one of: {string.Join(", ", _byName.Keys)}.",
+            "environment");
+
+    private static EnvironmentDefinition Read(string path)
+    {
+        try
+        {
+            var environment = JsonSerializer.Deserialize<EnvironmentDefinition>(File.ReadAllText(path), JsonSerializerOptions.Web)
+                ?? throw new JsonException("it is empty");
+            if (!environment.Kernels.ContainsKey(environment.DefaultKernel))
+            {
+                throw new JsonException($"defaultKernel '{environment.DefaultKernel}' is not one of its kernels");
+            }
+
+            return environment;
+        }
+        catch (JsonException e)
+        {
+            throw new InvalidDataException($"The environment file '{path}' is not valid: {e.Message}", e);
+        }
+    }
+}

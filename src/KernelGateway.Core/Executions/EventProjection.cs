@@ -1,0 +1,100 @@
+using KernelGateway.Contracts.Events;
+using KernelGateway.Contracts.Sandboxes;
+using KernelGateway.Core.Journals;
+using KernelGateway.Jupyter.Messaging;
+
+namespace KernelGateway.Core.Executions;
+
+/// <summary>Turns a journal entry into the native event. Pure: the same entry always gives the same event, and every entry gives one.</summary>
+public static class EventProjection
+{
+    /// <summary>The event of an entry.</summary>
+    public static SandboxEvent Project(JournalEntry entry)
+    {
+        ArgumentNullException.ThrowIfNull(entry);
+        var shape = entry.Kind == JournalEntryKind.KernelMessage ? ProjectMessage(entry) : ProjectNote(entry);
+        return shape with
+        {
+            Sequence = entry.Sequence,
+            Time = entry.Time,
+            ExecutionId = entry.ExecutionId.Length == 0 ? null : entry.ExecutionId,
+            ContextId = entry.ContextId.Length == 0 ? null : entry.ContextId,
+        };
+    }
+
+    private static SandboxEvent ProjectNote(JournalEntry entry)
+    {
+        switch (entry.Kind)
+        {
+            case JournalEntryKind.ExecutionQueued:
+                return new ExecutionQueuedEvent { Code = Notes.Read<Notes.QueuedNote>(entry).Code };
+            case JournalEntryKind.ExecutionFinished:
+                var finished = Notes.Read<Notes.FinishedNote>(entry);
+                return new ExecutionFinishedEvent { Status = finished.Status, Reason = finished.Reason, ExecutionCount = finished.ExecutionCount };
+            case JournalEntryKind.KernelState:
+                var kernel = Notes.Read<Notes.StateNote>(entry);
+                return new KernelStateEvent { State = Enum.Parse<KernelState>(kernel.State), Reason = kernel.Reason };
+            case JournalEntryKind.SandboxState:
+                var sandbox = Notes.Read<Notes.StateNote>(entry);
+                return new SandboxStateEvent { State = Enum.Parse<SandboxState>(sandbox.State), Reason = sandbox.Reason };
+            case JournalEntryKind.Omitted:
+                var omitted = Notes.Read<Notes.OmittedNote>(entry);
+                return new OmittedEvent { Reason = omitted.Reason, MessageType = omitted.MessageType, Messages = omitted.Messages, Bytes = omitted.Bytes };
+            case JournalEntryKind.Truncated:
+                var truncated = Notes.Read<Notes.TruncatedNote>(entry);
+                return new TruncatedEvent { FirstMissing = truncated.FirstMissing, Reason = truncated.Reason };
+            default:
+                return new GapEvent { Reason = Notes.Read<Notes.GapNote>(entry).Reason };
+        }
+    }
+
+    private static OmittedEvent Unreadable(string messageType, JournalEntry entry) => new()
+    {
+        Reason = "The message is malformed.",
+        MessageType = messageType,
+        Messages = 1,
+        Bytes = entry.Frames.Sum(f => (long)f.Length),
+    };
+
+    private static SandboxEvent ProjectMessage(JournalEntry entry)
+    {
+        if (JupyterMessage.TryParse(entry.Frames, out var message) != MessageFault.None)
+        {
+            return Unreadable("", entry);
+        }
+
+        if (!MessageBody.TryRead(message!.ContentBytes, out var content))
+        {
+            return Unreadable(message.MsgType, entry);
+        }
+
+        switch (message.MsgType)
+        {
+            case MessageTypes.Stream:
+                return new OutputEvent { Stream = content.Text("name") == "stderr" ? "stderr" : "stdout", Text = content.Text("text") ?? "" };
+            case MessageTypes.ExecuteResult:
+                return new ResultEvent { Data = content.Bundle("data"), Metadata = content.Object("metadata"), ExecutionCount = content.Number("execution_count") };
+            case MessageTypes.DisplayData:
+            case MessageTypes.UpdateDisplayData:
+                return new DisplayEvent
+                {
+                    Data = content.Bundle("data"),
+                    Metadata = content.Object("metadata"),
+                    DisplayId = content.TextIn("transient", "display_id"),
+                    Update = message.MsgType == MessageTypes.UpdateDisplayData,
+                };
+            case MessageTypes.ClearOutput:
+                return new ClearOutputEvent { Wait = content.Flag("wait") };
+            case MessageTypes.Error when entry.Channel == JournalChannel.Iopub:
+                return new ErrorEvent { Name = content.Text("ename") ?? "", Value = content.Text("evalue") ?? "", Traceback = content.Texts("traceback") };
+            case MessageTypes.InputRequest:
+                return new InputRequestEvent { Prompt = content.Text("prompt") ?? "", Password = content.Flag("password") };
+            case MessageTypes.ExecuteInput when entry.ExecutionId.Length > 0:
+                return new ExecutionStartedEvent { ExecutionCount = content.Number("execution_count") };
+            case MessageTypes.Status when entry.ExecutionId.Length > 0 && content.Text("execution_state") is "busy" or "idle":
+                return new KernelStateEvent { State = content.Text("execution_state") == "busy" ? KernelState.Busy : KernelState.Idle };
+            default:
+                return new KernelMessageEvent { MessageType = message.MsgType, Content = content.Element };
+        }
+    }
+}

@@ -1,0 +1,33 @@
+using KernelGateway.Core.Executions;
+using KernelGateway.Jupyter.Messaging;
+
+namespace KernelGateway.Core.Journals;
+
+/// <summary>What a journal that is being opened says about where its sandbox stood.</summary>
+internal sealed class JournalReplay(ExecutionTable executions)
+{
+    private readonly Dictionary<string, SourcePosition> _positions = new(StringComparer.Ordinal);
+
+    /// <summary>When the last entry was recorded; null when there is none.</summary>
+    public DateTimeOffset? LastTime { get; private set; }
+
+    /// <summary>How far the log of a kernel is in the journal; null: nothing of it.</summary>
+    public SourcePosition? PositionIn(string kernelId) => _positions.TryGetValue(kernelId, out var position) ? position : null;
+
+    public void Take(JournalEntry entry)
+    {
+        LastTime = entry.Time;
+        if (entry.Source is { } source)
+        {
+            _positions[source.KernelId] = source;
+        }
+
+        if (entry.ExecutionId.Length > 0)
+        {
+            executions.Replay(entry, entry.Kind == JournalEntryKind.KernelMessage ? TypeOf(entry) : null);
+        }
+    }
+
+    private static string? TypeOf(JournalEntry entry) =>
+        JupyterMessage.TryParse(entry.Frames, out var message) == MessageFault.None ? message!.MsgType : null;
+}

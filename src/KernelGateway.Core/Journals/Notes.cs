@@ -1,0 +1,58 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using KernelGateway.Contracts.Executions;
+
+namespace KernelGateway.Core.Journals;
+
+/// <summary>The JSON bodies of entries that are not kernel messages.</summary>
+public static partial class Notes
+{
+    /// <summary>Body of <see cref="JournalEntryKind.ExecutionQueued"/>: all that is needed to run it.</summary>
+    public sealed record QueuedNote(string Code, bool Silent, bool AllowStdin, double TimeoutSeconds, string? IdempotencyKey);
+
+    /// <summary>Body of <see cref="JournalEntryKind.ExecutionFinished"/>.</summary>
+    public sealed record FinishedNote(ExecutionStatus? Status, string? Reason, int? ExecutionCount)
+    {
+        /// <summary>The state of an execution after this entry; without a status nobody knows how it ended.</summary>
+        internal ExecutionInfo Apply(ExecutionInfo info, JournalEntry entry) => info with
+        {
+            State = Status is null ? ExecutionState.Unknown : ExecutionState.Finished,
+            Status = Status,
+            Reason = Reason,
+            ExecutionCount = ExecutionCount ?? info.ExecutionCount,
+            FinishedAt = entry.Time,
+            LastSequence = entry.Sequence,
+            AwaitingInput = false,
+        };
+    }
+
+    /// <summary>Body of the two state entries.</summary>
+    public sealed record StateNote(string State, string? Reason);
+
+    /// <summary>Body of <see cref="JournalEntryKind.Gap"/>.</summary>
+    public sealed record GapNote(string Reason);
+
+    /// <summary>Body of <see cref="JournalEntryKind.Omitted"/>.</summary>
+    public sealed record OmittedNote(string Reason, string MessageType, long Messages, long Bytes);
+
+    /// <summary>Body of <see cref="JournalEntryKind.Truncated"/>.</summary>
+    public sealed record TruncatedNote(long FirstMissing, string Reason);
+
+    /// <summary>The one frame of such an entry.</summary>
+    public static IReadOnlyList<ReadOnlyMemory<byte>> Frame<T>(T note) =>
+        [JsonSerializer.SerializeToUtf8Bytes(note, typeof(T), NoteJson.Default)];
+
+    /// <summary>Reads the body of an entry.</summary>
+    public static T Read<T>(JournalEntry entry) =>
+        (T)(JsonSerializer.Deserialize(entry.Frames[0].Span, typeof(T), NoteJson.Default)
+            ?? throw new InvalidDataException($"Journal entry {entry.Sequence} has no body."));
+
+    [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+    [JsonSerializable(typeof(QueuedNote))]
+    [JsonSerializable(typeof(FinishedNote))]
+    [JsonSerializable(typeof(StateNote))]
+    [JsonSerializable(typeof(GapNote))]
+    [JsonSerializable(typeof(OmittedNote))]
+    [JsonSerializable(typeof(TruncatedNote))]
+    private sealed partial class NoteJson : JsonSerializerContext;
+}

@@ -1,0 +1,344 @@
+using KernelGateway.Contracts.Executions;
+using KernelGateway.Contracts.Sandboxes;
+using KernelGateway.Core.Errors;
+using KernelGateway.Core.Executions;
+using KernelGateway.Core.Faults;
+using KernelGateway.Core.Journals;
+using KernelGateway.Core.Provisioning;
+using KernelGateway.Jupyter;
+using KernelGateway.Jupyter.Messaging;
+using Newtonsoft.Json.Linq;
+
+namespace KernelGateway.Core.Kernels;
+
+/// <summary>The way of one execution: accepted, sent, recorded, ended.</summary>
+internal sealed partial class KernelSession
+{
+    /// <summary>Accepts a run: it is in the journal before anything else happens to it.</summary>
+    public Execution Submit(Notes.QueuedNote note)
+    {
+        lock (_gate)
+        {
+            if (_state == KernelState.Dead)
+            {
+                throw new GatewayException(ErrorCode.Conflict, $"The kernel of context '{Id}' is dead ({_reason}) Restart it to go on.");
+            }
+
+            if (_queue.Count >= _options.MaxQueuedExecutions)
+            {
+                throw new GatewayException(ErrorCode.LimitReached, $"{_queue.Count} executions wait already, the most there may be. Wait for some to end.");
+            }
+
+            var id = Guid.NewGuid().ToString("N");
+            var sequence = _journal.Append(new JournalEntry
+            {
+                Kind = JournalEntryKind.ExecutionQueued,
+                ContextId = Id,
+                ExecutionId = id,
+                Frames = Notes.Frame(note),
+            });
+            Fault.At("execution.intent_journaled");
+            var execution = new Execution(
+                new ExecutionInfo
+                {
+                    Id = id,
+                    SandboxId = _sandboxId,
+                    ContextId = Id,
+                    State = ExecutionState.Queued,
+                    CreatedAt = _time.GetUtcNow(),
+                    FirstSequence = sequence,
+                },
+                note);
+            _executions.Add(execution);
+            _queue.Enqueue(execution);
+            SendNext();
+            return execution;
+        }
+    }
+
+    /// <summary>Stops one run: takes it out of the queue, or interrupts the kernel that runs it. Does nothing to one that has ended.</summary>
+    public async Task InterruptAsync(Execution execution, CancellationToken cancellationToken)
+    {
+        KernelLink? link;
+        lock (_gate)
+        {
+            if (execution.HasEnded)
+            {
+                return;
+            }
+
+            if (execution != _current)
+            {
+                RemoveFromQueue(execution);
+                Finish([(execution, new Notes.FinishedNote(ExecutionStatus.Cancelled, "Interrupted before it began.", null))]);
+                return;
+            }
+
+            if (execution.StopRequest == StopRequest.None)
+            {
+                execution.StopRequest = StopRequest.Interrupt;
+            }
+
+            // Before the kernel begins, a signal would hit nothing and be lost; RecordAsync sends it then.
+            link = execution.Info.StartedAt is null ? null : _link;
+        }
+
+        if (link is not null)
+        {
+            await InterruptKernelAsync(link, cancellationToken);
+        }
+    }
+
+    /// <summary>Answers the <c>input()</c> that a run waits in.</summary>
+    public async Task ReplyInputAsync(Execution execution, string value, CancellationToken cancellationToken)
+    {
+        KernelLink? link;
+        ReadOnlyMemory<byte> question;
+        lock (_gate)
+        {
+            if (execution != _current || !execution.Info.AwaitingInput || _link is null)
+            {
+                throw new GatewayException(ErrorCode.Conflict, "This execution does not wait for input. An inputRequest event says when it does.");
+            }
+
+            link = _link;
+            question = execution.Question;
+            execution.Update(i => i with { AwaitingInput = false });
+        }
+
+        var empty = "{}"u8.ToArray();
+        await link.Client.ReplyInputAsync(JupyterMessage.Parse(question, empty, empty, empty), value, cancellationToken);
+    }
+
+    private Task InterruptKernelAsync(KernelLink link, CancellationToken cancellationToken) =>
+        _kernel.InterruptMode == "message"
+            ? link.Client.InterruptAsync(cancellationToken)
+            : link.SignalAsync(KernelSignal.Interrupt, cancellationToken);
+
+    /// <summary>Sends the next waiting run when none is under way. Called under the gate.</summary>
+    private void SendNext()
+    {
+        if (_current is not null || _link is null || _state != KernelState.Idle || !_queue.TryDequeue(out var next))
+        {
+            return;
+        }
+
+        _current = next;
+        next.Update(i => i with { State = ExecutionState.Running });
+        _ = SendAsync(_link, next);
+        if (next.Request.TimeoutSeconds > 0)
+        {
+            StartTimeout(next, TimeSpan.FromSeconds(next.Request.TimeoutSeconds));
+        }
+    }
+
+    private async Task SendAsync(KernelLink link, Execution execution)
+    {
+        try
+        {
+            var request = link.Client.CreateRequest(MessageTypes.ExecuteRequest, ExecuteContent(execution.Request), execution.Id);
+            Fault.At("execution.before_send");
+            await link.ExecuteAsync(request, CancellationToken.None);
+            Fault.At("execution.after_send");
+        }
+        catch (Exception e) when (e is GatewayException or KernelException or IOException or OperationCanceledException or ObjectDisposedException)
+        {
+            LogNotSent(_logger, _sandboxId, execution.Id, e.Message);
+            lock (_gate)
+            {
+                if (_current == execution && !execution.HasEnded && execution.Info.StartedAt is null)
+                {
+                    _current = null;
+                    Finish([(execution, new Notes.FinishedNote(null, $"It could not be sent to the kernel, or nobody knows whether it was: {e.Message}", null))]);
+                    SendNext();
+                }
+            }
+        }
+    }
+
+    private static JObject ExecuteContent(Notes.QueuedNote note) => new()
+    {
+        ["code"] = note.Code,
+        ["silent"] = note.Silent,
+        ["store_history"] = !note.Silent,
+        ["user_expressions"] = new JObject(),
+        ["allow_stdin"] = note.AllowStdin,
+        ["stop_on_error"] = false, // One run at a time is sent: there is nothing behind it to abort but the next run of somebody else.
+    };
+
+    /// <summary>Puts what the kernel said into the journal, and moves the run it belongs to.</summary>
+    private async Task RecordAsync(IReadOnlyList<KernelOutput> outputs, CancellationToken cancellationToken)
+    {
+        var drafts = new List<JournalEntry>(outputs.Count + 1);
+        List<(Execution Execution, Notes.FinishedNote Note, int Index)>? ended = null;
+        KernelLink? interrupt = null;
+        lock (_gate)
+        {
+            var now = _time.GetUtcNow();
+            foreach (var output in outputs)
+            {
+                // By connection, not by claim: only executions of this very context are looked at.
+                var execution = output.ParentId is null ? null : _executions.Find(output.ParentId);
+                if (execution is not null && execution.Info.ContextId != Id)
+                {
+                    execution = null;
+                }
+
+                var draft = output.Draft with { ContextId = Id, ExecutionId = execution?.Id ?? "", Time = now };
+                if (execution is not null && TooMuch(execution, output.MessageType, draft) is { } reason)
+                {
+                    LeaveOut(drafts, execution, output.MessageType, draft, reason);
+                    continue;
+                }
+
+                drafts.Add(draft);
+                if (execution is null || execution != _current || output.MessageType.Length == 0)
+                {
+                    continue;
+                }
+
+                var began = execution.Info.StartedAt is null;
+                ExecutionProgress.Apply(execution, output.MessageType, draft);
+                if (began && execution.Info.StartedAt is not null && execution.StopRequest != StopRequest.None)
+                {
+                    interrupt = _link;
+                }
+
+                if (ExecutionProgress.IsComplete(execution))
+                {
+                    var note = ExecutionProgress.Outcome(execution);
+                    (ended ??= []).Add((execution, note, drafts.Count));
+                    drafts.Add(FinishedEntry(execution, note));
+                    _current = null; // Nothing further of this batch can be its progress.
+                }
+            }
+        }
+
+        var last = await AppendAsync(drafts, cancellationToken);
+        if (ended is not null)
+        {
+            lock (_gate)
+            {
+                foreach (var (execution, note, index) in ended)
+                {
+                    Settle(execution, note, drafts[index], last - drafts.Count + 1 + index);
+                }
+
+                SendNext();
+            }
+        }
+
+        if (interrupt is not null)
+        {
+            await InterruptBegunAsync(interrupt, cancellationToken);
+        }
+    }
+
+    private async Task InterruptBegunAsync(KernelLink link, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await InterruptKernelAsync(link, cancellationToken);
+        }
+        catch (Exception e) when (e is GatewayException or KernelException or IOException)
+        {
+            LogNotInterrupted(_logger, _sandboxId, e.Message); // It has ended; its end ends the run.
+        }
+    }
+
+    private string? TooMuch(Execution execution, string messageType, JournalEntry draft) =>
+        execution.Output.Refuse(messageType, draft, _options.MaxOutputMessages, _options.MaxOutputBytes, _options.MaxLineBytes);
+
+    /// <summary>Puts one entry in the place of all neighbours that are left out. It carries their place in the kernel's log, so that the log can be let go.</summary>
+    private static void LeaveOut(List<JournalEntry> drafts, Execution execution, string messageType, JournalEntry draft, string reason)
+    {
+        var bytes = OutputMeter.SizeOf(draft);
+        execution.Output.Drop(1, bytes);
+        var note = new Notes.OmittedNote(reason, messageType, 1, bytes);
+        if (drafts.Count > 0 && drafts[^1] is { Kind: JournalEntryKind.Omitted } before && before.ExecutionId == execution.Id
+            && Notes.Read<Notes.OmittedNote>(before) is var same && same.Reason == reason)
+        {
+            drafts.RemoveAt(drafts.Count - 1);
+            note = note with { Messages = same.Messages + 1, Bytes = same.Bytes + bytes };
+        }
+
+        drafts.Add(draft with { Kind = JournalEntryKind.Omitted, Channel = JournalChannel.None, Frames = Notes.Frame(note) });
+    }
+
+    /// <summary>Appends, waiting as long as the journal is full: what the kernel has not been acknowledged it keeps, and in the end it blocks.</summary>
+    private async Task<long> AppendAsync(List<JournalEntry> drafts, CancellationToken cancellationToken)
+    {
+        var told = false;
+        while (true)
+        {
+            try
+            {
+                return _journal.Append(drafts);
+            }
+            catch (GatewayException e) when (e.Code == ErrorCode.StorageFull)
+            {
+                if (!told)
+                {
+                    told = true;
+                    LogStorageFull(_logger, _sandboxId, e.Message);
+                }
+
+                await Task.Delay(_options.StorageRetry, _time, cancellationToken);
+            }
+        }
+    }
+
+    /// <summary>Ends runs outside the flow of messages. Called under the gate.</summary>
+    private void Finish(List<(Execution Execution, Notes.FinishedNote Note)> ended)
+    {
+        if (ended.Count == 0)
+        {
+            return;
+        }
+
+        var drafts = ended.Select(e => FinishedEntry(e.Execution, e.Note)).ToList();
+        long last;
+        try
+        {
+            last = _journal.Append(drafts);
+        }
+        catch (GatewayException e) when (e.Code == ErrorCode.StorageFull)
+        {
+            // Their callers must not wait for the disk; after a restart they count as unknown.
+            LogStorageFull(_logger, _sandboxId, e.Message);
+            last = _journal.LastSequence;
+        }
+
+        for (var i = 0; i < drafts.Count; i++)
+        {
+            Settle(ended[i].Execution, ended[i].Note, drafts[i], last - drafts.Count + 1 + i);
+        }
+    }
+
+    private void Settle(Execution execution, Notes.FinishedNote note, JournalEntry entry, long sequence)
+    {
+        execution.Update(i => note.Apply(i, entry with { Sequence = sequence }) with { Output = execution.Output.Counters });
+        execution.SignalFinished();
+        if (_current is null)
+        {
+            _timeout?.Dispose();
+            _timeout = null;
+        }
+    }
+
+    private JournalEntry FinishedEntry(Execution execution, Notes.FinishedNote note) => new()
+    {
+        Kind = JournalEntryKind.ExecutionFinished,
+        Time = _time.GetUtcNow(),
+        ContextId = Id,
+        ExecutionId = execution.Id,
+        Frames = Notes.Frame(note),
+    };
+
+    private void RemoveFromQueue(Execution execution)
+    {
+        var rest = _queue.Where(e => e != execution).ToList();
+        _queue.Clear();
+        rest.ForEach(_queue.Enqueue);
+    }
+}

@@ -1,0 +1,26 @@
+using KernelGateway.Core.Errors;
+
+namespace KernelGateway.Core.Provisioning;
+
+/// <summary>The live place of one sandbox: a container, a process tree or a remote server, in which kernels run.</summary>
+/// <remarks>Disposing lets go of the place and leaves it running; <see cref="TerminateAsync"/> ends it.</remarks>
+public interface IKernelHost : IAsyncDisposable
+{
+    /// <summary>The kernels that run or have run here since the place was made, by their id.</summary>
+    IReadOnlyCollection<IHostedKernel> Kernels { get; }
+
+    /// <summary>Completes when the whole place is gone, with the reason; never faults.</summary>
+    Task<HostExit> Exited { get; }
+
+    /// <summary>Starts a kernel. Returns when its process runs, not when it is ready.</summary>
+    /// <exception cref="GatewayException"><see cref="ErrorCode.KernelFailed"/> with the reason.</exception>
+    Task<IHostedKernel> LaunchKernelAsync(KernelLaunch launch, CancellationToken cancellationToken);
+
+    /// <summary>Ends everything in the place and removes all it used on the host. Can be called again.</summary>
+    /// <param name="grace">How long processes may take to end by themselves before they are killed.</param>
+    /// <param name="cancellationToken">Stops the waiting, not the ending.</param>
+    Task TerminateAsync(TimeSpan grace, CancellationToken cancellationToken);
+
+    /// <summary>All that <see cref="IKernelProvisioner.ReattachAsync"/> needs to find this place again. Holds secrets: store it 0600.</summary>
+    HostDescription Describe();
+}

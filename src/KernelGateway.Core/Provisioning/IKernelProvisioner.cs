@@ -1,0 +1,31 @@
+using KernelGateway.Core.Errors;
+
+namespace KernelGateway.Core.Provisioning;
+
+/// <summary>Makes places for kernels to live in. Stateless: everything a place needs to be found again is in its <see cref="HostDescription"/>.</summary>
+public interface IKernelProvisioner
+{
+    /// <summary>The canonical variant name, for example <c>local</c>.</summary>
+    string Name { get; }
+
+    /// <summary>Says whether this variant can be used on this host now and, if not, what is missing.</summary>
+    Task<ProvisionerReadiness> CheckAsync(CancellationToken cancellationToken);
+
+    /// <summary>Makes a new place, ready to launch kernels. On failure nothing is left behind.</summary>
+    /// <exception cref="GatewayException"><see cref="ErrorCode.HostNotReady"/> or <see cref="ErrorCode.KernelFailed"/>, with what the runtime said.</exception>
+    Task<IKernelHost> ProvisionAsync(HostSpec spec, CancellationToken cancellationToken);
+
+    /// <summary>Finds a place again after a restart of the gateway, with its kernels still running.</summary>
+    /// <exception cref="GatewayException"><see cref="ErrorCode.KernelFailed"/> when the place is gone; the message says why. What was left of it is removed.</exception>
+    Task<IKernelHost> ReattachAsync(HostDescription description, CancellationToken cancellationToken);
+
+    /// <summary>Removes places made by this gateway (same data folder) whose sandbox id is not in <paramref name="known"/>.</summary>
+    /// <returns>The sandbox ids that were removed.</returns>
+    Task<IReadOnlyList<string>> RemoveOrphansAsync(IReadOnlySet<string> known, CancellationToken cancellationToken);
+}
+
+/// <summary>Whether a variant can be used, and the reason when it cannot.</summary>
+/// <param name="Ready">True when a sandbox can be made.</param>
+/// <param name="Reason">What is missing and how to get it; <c>null</c> when ready.</param>
+/// <param name="Details">Facts worth showing: runtime and its version, cgroup version, …</param>
+public sealed record ProvisionerReadiness(bool Ready, string? Reason, IReadOnlyDictionary<string, string> Details);

@@ -1,0 +1,325 @@
+using KernelGateway.Contracts.Sandboxes;
+using KernelGateway.Core.Errors;
+using KernelGateway.Core.Faults;
+using KernelGateway.Core.Journals;
+using KernelGateway.Core.Kernels;
+using KernelGateway.Core.Provisioning;
+using Microsoft.Extensions.Logging;
+
+namespace KernelGateway.Core.Sandboxes;
+
+/// <summary>Birth, re-attachment and end of a sandbox. One of them at a time, under <c>_life</c>.</summary>
+public sealed partial class Sandbox
+{
+    /// <summary>Makes its place and its first kernel; on failure nothing is left but the record that says why.</summary>
+    internal async Task StartAsync(IKernelProvisioner provisioner, CancellationToken cancellationToken)
+    {
+        await _life.WaitAsync(cancellationToken);
+        try
+        {
+            Enter(SandboxState.Starting, null);
+            var host = await provisioner.ProvisionAsync(
+                new HostSpec(Id, _environment, _record.Limits, Merge(_environment.Variables, _record.Variables)), cancellationToken);
+            Fault.At("sandbox.host_made");
+            Change(r => r with { Host = host.Describe() }, host);
+            Fault.At("sandbox.host_saved");
+            var session = NewSession(host, _environment.DefaultKernel);
+            await session.StartAsync(NextKernelId(), _record.Variables, cancellationToken);
+            Fault.At("sandbox.kernel_launched");
+            RememberKernel(session);
+            Enter(SandboxState.Running, null);
+            _ = WatchAsync(host);
+        }
+        catch (Exception e)
+        {
+            await EndAsync(SandboxState.Failed, e is GatewayException ? e.Message : "It could not be started.", TimeSpan.Zero);
+            throw;
+        }
+        finally
+        {
+            _started.TrySetResult();
+            _life.Release();
+        }
+    }
+
+    /// <summary>Finds its place and kernels again after a restart of the gateway.</summary>
+    internal async Task ReattachAsync(IKernelProvisioner provisioner, Func<string, SourcePosition?> recorded, CancellationToken cancellationToken)
+    {
+        await _life.WaitAsync(cancellationToken);
+        try
+        {
+            if (_record.State == SandboxState.Terminating || _record.Host is null)
+            {
+                var reason = _record.Host is null ? "The gateway was stopped while it was being started." : "The gateway was stopped while it was being terminated.";
+                if (_record.Host is not null)
+                {
+                    _host = await provisioner.ReattachAsync(_record.Host, cancellationToken);
+                }
+
+                await EndAsync(_record.Host is null ? SandboxState.Failed : SandboxState.Terminated, reason, TimeSpan.Zero);
+                return;
+            }
+
+            var host = await provisioner.ReattachAsync(_record.Host, cancellationToken);
+            Change(r => r, host);
+            var context = _record.Contexts.Count > 0 ? _record.Contexts[0] : null;
+            var session = NewSession(host, context?.KernelName ?? _environment.DefaultKernel);
+            if (context is null)
+            {
+                await session.StartAsync(NextKernelId(), _record.Variables, cancellationToken);
+                RememberKernel(session);
+            }
+            else
+            {
+                await session.ReattachAsync(context.KernelId, recorded(context.KernelId), cancellationToken);
+            }
+
+            if (_record.State != SandboxState.Running)
+            {
+                Enter(SandboxState.Running, null);
+            }
+
+            _ = WatchAsync(host);
+        }
+        catch (Exception e)
+        {
+            LogLost(_logger, Id, e.Message);
+            await EndAsync(SandboxState.Lost, e is GatewayException ? e.Message : "It could not be found again after the gateway was restarted.", TimeSpan.Zero);
+        }
+        finally
+        {
+            _started.TrySetResult();
+            _life.Release();
+        }
+    }
+
+    /// <summary>Ends it. Can be called again and by many at once: the first does it, the others wait.</summary>
+    internal async Task TerminateAsync(string reason, TimeSpan grace)
+    {
+        await _life.WaitAsync();
+        try
+        {
+            if (!_record.HasEnded)
+            {
+                await EndAsync(SandboxState.Terminated, reason, grace);
+            }
+        }
+        finally
+        {
+            _life.Release();
+        }
+    }
+
+    /// <summary>Why it must end now; null when it need not.</summary>
+    internal string? EndDue()
+    {
+        lock (_gate)
+        {
+            if (_record.State != SandboxState.Running)
+            {
+                return null;
+            }
+
+            if (_record.LifetimeSeconds > 0 && _time.GetElapsedTime(_createdTimestamp).TotalSeconds >= _record.LifetimeSeconds)
+            {
+                return "Its lifetime is over.";
+            }
+
+            if (_readers > 0 || _session is { IsBusy: true })
+            {
+                _lastActivity = _time.GetTimestamp();
+                return null;
+            }
+
+            return _record.IdleTimeoutSeconds > 0 && _time.GetElapsedTime(_lastActivity).TotalSeconds >= _record.IdleTimeoutSeconds
+                ? "It was not used for its idle time."
+                : null;
+        }
+    }
+
+    /// <summary>How long ago it ended, whatever was done to the wall clock; null when it has not.</summary>
+    internal TimeSpan? EndedFor
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _record is { HasEnded: true, EndedAt: not null } ? _time.GetElapsedTime(_endedTimestamp) : null;
+            }
+        }
+    }
+
+    /// <summary>Lets go of it and leaves everything running, for the next gateway to take up.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        await _life.WaitAsync();
+        try
+        {
+            if (_session is not null)
+            {
+                await _session.DisposeAsync();
+            }
+
+            if (_host is not null)
+            {
+                await _host.DisposeAsync();
+            }
+        }
+        finally
+        {
+            Journal.Dispose();
+            _life.Release();
+        }
+    }
+
+    private KernelSession NewSession(IKernelHost host, string kernelName)
+    {
+        var session = new KernelSession(
+            Id, DefaultContext, kernelName, _environment.Kernels[kernelName], host, Journal, _executions, _options, _time, _logger);
+        lock (_gate)
+        {
+            _session = session;
+        }
+
+        return session;
+    }
+
+    private async Task WatchAsync(IKernelHost host)
+    {
+        var exit = await host.Exited;
+        await _life.WaitAsync();
+        try
+        {
+            if (!_record.HasEnded && ReferenceEquals(_host, host))
+            {
+                await EndAsync(SandboxState.Failed, exit.Message, TimeSpan.Zero);
+            }
+        }
+        finally
+        {
+            _life.Release();
+        }
+    }
+
+    private async Task EndAsync(SandboxState state, string reason, TimeSpan grace)
+    {
+        ChangeAnyway(r => r with { State = SandboxState.Terminating, StateReason = reason });
+        _session?.CancelAll(reason);
+        if (_host is { } host)
+        {
+            try
+            {
+                Fault.At("sandbox.ending");
+                await host.TerminateAsync(grace, CancellationToken.None);
+                Fault.At("sandbox.host_ended");
+            }
+            catch (Exception e) when (e is GatewayException or IOException)
+            {
+                LogNotRemoved(_logger, Id, e.Message);
+                reason += $" Something of it may be left on the host: {e.Message}";
+            }
+
+            if (_session is not null)
+            {
+                await _session.DisposeAsync();
+            }
+
+            await host.DisposeAsync();
+        }
+
+        lock (_gate)
+        {
+            _host = null;
+        }
+
+        _endedTimestamp = _time.GetTimestamp();
+        ChangeAnyway(r => r with { State = state, StateReason = reason, Host = null, EndedAt = _time.GetUtcNow() });
+        try
+        {
+            Journal.Append(StateEntry(state, reason));
+        }
+        catch (GatewayException e)
+        {
+            LogNotRecorded(_logger, Id, e.Message);
+        }
+
+        Journal.Complete();
+        LogEnded(_logger, Id, state, reason);
+    }
+
+    /// <summary>A state change is in the store before it is in the journal: who reads the event may rely on the record.</summary>
+    private void Enter(SandboxState state, string? reason)
+    {
+        Change(r => r with { State = state, StateReason = reason });
+        Journal.Append(StateEntry(state, reason));
+    }
+
+    private static JournalEntry StateEntry(SandboxState state, string? reason) => new()
+    {
+        Kind = JournalEntryKind.SandboxState,
+        Frames = Notes.Frame(new Notes.StateNote(state.ToString(), reason)),
+    };
+
+    /// <summary>A change that must not fail because the disk is full: an end. A gateway that starts later finds out by itself.</summary>
+    private void ChangeAnyway(Func<SandboxRecord, SandboxRecord> change)
+    {
+        try
+        {
+            Change(change);
+        }
+        catch (GatewayException e)
+        {
+            LogNotRecorded(_logger, Id, e.Message);
+        }
+    }
+
+    private void Change(Func<SandboxRecord, SandboxRecord> change, IKernelHost? host = null)
+    {
+        SandboxRecord changed;
+        lock (_gate)
+        {
+            changed = _record = change(_record);
+            _host = host ?? _host;
+        }
+
+        _store.Save(changed);
+    }
+
+    private string NextKernelId()
+    {
+        Change(r => r with { KernelsStarted = r.KernelsStarted + 1 });
+        return string.Create(System.Globalization.CultureInfo.InvariantCulture, $"k{_record.KernelsStarted}");
+    }
+
+    private void RememberKernel(KernelSession session)
+    {
+        Change(r => r with
+        {
+            Host = _host?.Describe() ?? r.Host, // It now describes the new kernel as well.
+            Contexts = [new ContextRecord(session.Id, session.Info.Kernel, session.KernelId!)],
+        });
+    }
+
+    private static Dictionary<string, string> Merge(IReadOnlyDictionary<string, string> first, IReadOnlyDictionary<string, string> over)
+    {
+        var merged = new Dictionary<string, string>(first);
+        foreach (var (name, value) in over)
+        {
+            merged[name] = value;
+        }
+
+        return merged;
+    }
+
+    [LoggerMessage(LogLevel.Information, "Sandbox {SandboxId} is {State}: {Reason}")]
+    private static partial void LogEnded(ILogger logger, string sandboxId, SandboxState state, string reason);
+
+    [LoggerMessage(LogLevel.Warning, "Sandbox {SandboxId} was not found again: {Reason}")]
+    private static partial void LogLost(ILogger logger, string sandboxId, string reason);
+
+    [LoggerMessage(LogLevel.Error, "Sandbox {SandboxId} could not be removed completely: {Reason}")]
+    private static partial void LogNotRemoved(ILogger logger, string sandboxId, string reason);
+
+    [LoggerMessage(LogLevel.Error, "The end of sandbox {SandboxId} could not be recorded: {Reason}")]
+    private static partial void LogNotRecorded(ILogger logger, string sandboxId, string reason);
+}

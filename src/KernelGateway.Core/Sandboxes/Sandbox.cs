@@ -1,0 +1,257 @@
+using KernelGateway.Contracts.Executions;
+using KernelGateway.Contracts.Sandboxes;
+using KernelGateway.Core.Environments;
+using KernelGateway.Core.Errors;
+using KernelGateway.Core.Executions;
+using KernelGateway.Core.Journals;
+using KernelGateway.Core.Kernels;
+using KernelGateway.Core.Provisioning;
+using Microsoft.Extensions.Logging;
+
+namespace KernelGateway.Core.Sandboxes;
+
+/// <summary>What a user owns: an id, limits, a journal and live kernels. Knows its state; the registry knows which sandboxes there are.</summary>
+public sealed partial class Sandbox : IAsyncDisposable
+{
+    /// <summary>The context that every sandbox has.</summary>
+    public const string DefaultContext = "default";
+
+    private readonly EnvironmentDefinition _environment;
+    private readonly ISandboxStore _store;
+    private readonly SandboxOptions _options;
+    private readonly TimeProvider _time;
+    private readonly ILogger _logger;
+    private readonly ExecutionTable _executions;
+    private readonly SemaphoreSlim _life = new(1, 1);
+    private readonly TaskCompletionSource _started = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    // Changed under the gate only.
+    private readonly Lock _gate = new();
+    private SandboxRecord _record;
+    private IKernelHost? _host;
+    private KernelSession? _session;
+    private int _readers;
+    private long _lastActivity;
+    private DateTimeOffset _lastActivityAt;
+    private readonly long _createdTimestamp;
+    private long _endedTimestamp;
+
+    internal Sandbox(
+        SandboxRecord record,
+        EnvironmentDefinition environment,
+        Journal journal,
+        ExecutionTable executions,
+        ISandboxStore store,
+        SandboxOptions options,
+        TimeProvider time,
+        ILogger logger,
+        DateTimeOffset? lastActivityAt = null)
+    {
+        _record = record;
+        _environment = environment;
+        Journal = journal;
+        _executions = executions;
+        _store = store;
+        _options = options;
+        _time = time;
+        _logger = logger;
+
+        // Idle time and lifetime run on the monotonic clock, so that setting the wall clock ends nobody's sandbox. What
+        // had passed before the gateway was restarted is all that is taken from the wall clock.
+        var now = time.GetUtcNow();
+        _lastActivityAt = lastActivityAt ?? now;
+        _lastActivity = TimestampOf(now - _lastActivityAt);
+        _createdTimestamp = TimestampOf(now - record.CreatedAt);
+        _endedTimestamp = TimestampOf(now - (record.EndedAt ?? now));
+    }
+
+    /// <summary>32 hexadecimal digits.</summary>
+    public string Id => _record.Id;
+
+    /// <summary>Whose it is.</summary>
+    public string Owner => _record.Owner;
+
+    /// <summary>Everything it said.</summary>
+    public Journal Journal { get; }
+
+    /// <summary>Its record as it is now.</summary>
+    public SandboxRecord Record
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _record;
+            }
+        }
+    }
+
+    /// <summary>As its owner sees it.</summary>
+    public SandboxInfo Info
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return new SandboxInfo
+                {
+                    Id = _record.Id,
+                    Name = _record.Name,
+                    Variant = _record.Variant,
+                    Environment = _record.Environment,
+                    State = _record.State,
+                    StateReason = _record.StateReason,
+                    CreatedAt = _record.CreatedAt,
+                    LastActivityAt = _lastActivityAt,
+                    ExpiresAt = _record.LifetimeSeconds > 0 ? _record.CreatedAt.AddSeconds(_record.LifetimeSeconds) : null,
+                    TimeoutSeconds = _record.TimeoutSeconds,
+                    IdleTimeoutSeconds = _record.IdleTimeoutSeconds,
+                    Limits = new SandboxLimits(_record.Limits.CpuCores, _record.Limits.MemoryBytes >> 20, _record.Limits.Pids),
+                    Tags = _record.Tags,
+                    Contexts = _session is null ? [] : [_session.Info],
+                    LastSequence = Journal.LastSequence,
+                };
+            }
+        }
+    }
+
+    /// <summary>Completes when it has been started or its start has failed.</summary>
+    internal Task Started => _started.Task;
+
+    /// <summary>Accepts a run of code; it goes on whatever becomes of the caller.</summary>
+    public Execution RunCode(RunCodeRequest request)
+    {
+        ArgumentNullException.ThrowIfNull(request);
+        if (string.IsNullOrWhiteSpace(request.Code))
+        {
+            throw new GatewayException(ErrorCode.InvalidArgument, "'code' must not be empty.", "code");
+        }
+
+        if (System.Text.Encoding.UTF8.GetByteCount(request.Code) is var bytes && bytes > _options.MaxCodeBytes)
+        {
+            throw new GatewayException(ErrorCode.InvalidArgument, $"'code' may have at most {_options.MaxCodeBytes} bytes, but has {bytes}. Put data into a file.", "code");
+        }
+
+        var timeout = CreateSandboxValidator.Seconds(request.TimeoutSeconds, _record.TimeoutSeconds, "timeoutSeconds", _options);
+        var key = CreateSandboxValidator.IdempotencyKey(request.IdempotencyKey);
+        if (key is null)
+        {
+            Touch();
+            return Session(request.ContextId).Submit(new Notes.QueuedNote(request.Code, request.Silent, request.AllowStdin, timeout, null));
+        }
+
+        lock (_executions)
+        {
+            if (_executions.FindByKey(key) is { } known)
+            {
+                return known.Request.Code == request.Code
+                    ? known
+                    : throw new GatewayException(ErrorCode.Conflict, "'idempotencyKey' was used before for other code. Use a new key for each run.", "idempotencyKey");
+            }
+
+            Touch();
+            return Session(request.ContextId).Submit(new Notes.QueuedNote(request.Code, request.Silent, request.AllowStdin, timeout, key));
+        }
+    }
+
+    /// <summary>Finds an execution.</summary>
+    /// <exception cref="GatewayException"><see cref="ErrorCode.ExecutionNotFound"/>.</exception>
+    public Execution GetExecution(string executionId) => _executions.Find(executionId)
+        ?? throw new GatewayException(ErrorCode.ExecutionNotFound, $"This sandbox has no execution of that id, or it is older than the last {_options.KeepExecutions}; its events may still be there.", "executionId");
+
+    /// <summary>The executions that are remembered, newest first.</summary>
+    public IReadOnlyList<Execution> ListExecutions(int limit) => _executions.List(limit);
+
+    /// <summary>Interrupts a run, or takes it out of the queue. Does nothing when it has ended.</summary>
+    public Task InterruptAsync(string executionId, CancellationToken cancellationToken)
+    {
+        var execution = GetExecution(executionId);
+        Touch();
+        return execution.HasEnded ? Task.CompletedTask : Session(execution.Info.ContextId).InterruptAsync(execution, cancellationToken);
+    }
+
+    /// <summary>Answers the <c>input()</c> that a run waits in.</summary>
+    public Task ReplyInputAsync(string executionId, string value, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(value);
+        var execution = GetExecution(executionId);
+        Touch();
+        return Session(execution.Info.ContextId).ReplyInputAsync(execution, value, cancellationToken);
+    }
+
+    /// <summary>Ends the kernel of a context and starts a new one in the same place. Files stay, variables go.</summary>
+    public async Task RestartAsync(string? contextId, CancellationToken cancellationToken)
+    {
+        var session = Session(contextId);
+        Touch();
+        await _life.WaitAsync(cancellationToken);
+        try
+        {
+            await session.RestartAsync(NextKernelId(), _record.Variables, cancellationToken);
+            RememberKernel(session);
+        }
+        finally
+        {
+            _life.Release();
+        }
+    }
+
+    /// <summary>Says that somebody reads or holds the sandbox; it is not idle until the lease is disposed.</summary>
+    public IDisposable Lease()
+    {
+        lock (_gate)
+        {
+            _readers++;
+        }
+
+        return new LeaseEnd(this);
+    }
+
+    /// <summary>Gathers what one ended execution printed and returned.</summary>
+    public Task<ExecutionResult> GetResultAsync(Execution execution, CancellationToken cancellationToken) =>
+        ExecutionResults.GatherAsync(Journal, execution, _options.MaxResultBytes, cancellationToken);
+
+    private void Touch()
+    {
+        lock (_gate)
+        {
+            _lastActivity = _time.GetTimestamp();
+            _lastActivityAt = _time.GetUtcNow();
+        }
+    }
+
+    private long TimestampOf(TimeSpan ago) =>
+        _time.GetTimestamp() - (long)(Math.Max(0, ago.TotalSeconds) * _time.TimestampFrequency);
+
+    private KernelSession Session(string? contextId)
+    {
+        lock (_gate)
+        {
+            if (_record.State != SandboxState.Running || _session is null)
+            {
+                throw new GatewayException(ErrorCode.Conflict, $"The sandbox is {_record.State.ToString().ToLowerInvariant()}{(_record.StateReason is null ? "" : $" ({_record.StateReason})")}, so nothing can run in it.");
+            }
+
+            return contextId is null || contextId == _session.Id
+                ? _session
+                : throw new GatewayException(ErrorCode.ContextNotFound, "This sandbox has no context of that id.", "contextId");
+        }
+    }
+
+    private sealed class LeaseEnd(Sandbox sandbox) : IDisposable
+    {
+        private int _ended;
+
+        public void Dispose()
+        {
+            if (Interlocked.Exchange(ref _ended, 1) == 0)
+            {
+                sandbox.Touch();
+                lock (sandbox._gate)
+                {
+                    sandbox._readers--;
+                }
+            }
+        }
+    }
+}

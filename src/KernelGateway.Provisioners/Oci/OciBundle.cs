@@ -1,0 +1,83 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using KernelGateway.Core.Provisioning;
+using KernelGateway.Provisioners.Launcher;
+
+namespace KernelGateway.Provisioners.Oci;
+
+/// <summary>Writes <c>config.json</c> of one sandbox (OCI runtime specification 1.0.2) from <see cref="OciPolicy"/>.</summary>
+internal sealed class OciBundle(OciProvisionerOptions options, SharedFiles shared, UidSlots slots)
+{
+    private readonly string _seccomp = SeccompProfile.Load().ToJsonString();
+
+    internal void Write(OciFolders.SandboxFolders folders, int slot, ResourceLimits limits, CgroupLimits cgroup)
+    {
+        using var file = new FileStream(Path.Combine(folders.Bundle, "config.json"), FileMode.CreateNew, FileAccess.Write);
+        using var json = new Utf8JsonWriter(file);
+        Build(folders, slot, limits, cgroup).WriteTo(json);
+    }
+
+    internal JsonObject Build(OciFolders.SandboxFolders folders, int slot, ResourceLimits limits, CgroupLimits cgroup) => new()
+    {
+        ["ociVersion"] = "1.0.2",
+        ["hostname"] = SharedFiles.Hostname,
+        ["root"] = new JsonObject { ["path"] = shared.Rootfs, ["readonly"] = true },
+        ["process"] = Process(limits),
+        ["mounts"] = new JsonArray([.. OciPolicy.Mounts(options, shared, folders).Select(Mount)]),
+        ["linux"] = new JsonObject
+        {
+            ["namespaces"] = new JsonArray([.. OciPolicy.Namespaces.Select(type => new JsonObject { ["type"] = type })]),
+            ["uidMappings"] = Mappings(slot),
+            ["gidMappings"] = Mappings(slot),
+            ["rootfsPropagation"] = "private",
+            ["cgroupsPath"] = cgroup.Group,
+            ["resources"] = cgroup.ToResources(limits),
+            ["maskedPaths"] = Strings(OciPolicy.MaskedPaths),
+            ["readonlyPaths"] = Strings(OciPolicy.ReadOnlyPaths),
+            ["seccomp"] = JsonNode.Parse(_seccomp),
+        },
+    };
+
+    private JsonObject Process(ResourceLimits limits) => new()
+    {
+        ["terminal"] = false,
+        ["cwd"] = OciPolicy.Workspace,
+        ["args"] = Strings([options.TiniPath, "--", .. LauncherCommand.For(
+            options.PythonPath, OciPolicy.LauncherInside, OciPolicy.SocketsInside, OciPolicy.LogsInside, OciPolicy.TmpInside)]),
+        ["env"] = Strings(OciPolicy.BaseVariables.Select(variable => $"{variable.Key}={variable.Value}")),
+        ["user"] = new JsonObject
+        {
+            ["uid"] = SharedFiles.KernelUid,
+            ["gid"] = SharedFiles.KernelUid,
+            ["umask"] = OciPolicy.Umask,
+            ["additionalGids"] = new JsonArray(),
+        },
+        ["capabilities"] = new JsonObject(OciPolicy.CapabilitySets.Select(set => KeyValuePair.Create(set, (JsonNode?)new JsonArray()))),
+        ["noNewPrivileges"] = true,
+        ["oomScoreAdj"] = OciPolicy.OomScoreAdjust,
+        ["rlimits"] = new JsonArray([.. OciPolicy.ResourceLimits(options, limits.Pids).Select(limit => new JsonObject
+        {
+            ["type"] = $"RLIMIT_{limit.Name}",
+            ["soft"] = limit.Soft,
+            ["hard"] = limit.Hard,
+        })]),
+    };
+
+    private JsonArray Mappings(int slot) => new(
+        Mapping(0, slots.RootUid(slot)),
+        Mapping(SharedFiles.KernelUid, slots.KernelUid(slot)),
+        Mapping(SharedFiles.NobodyUid, slots.NobodyUid(slot)));
+
+    private static JsonObject Mapping(uint inside, uint outside) =>
+        new() { ["containerID"] = inside, ["hostID"] = outside, ["size"] = 1 };
+
+    private static JsonObject Mount(PolicyMount mount) => new()
+    {
+        ["destination"] = mount.Destination,
+        ["type"] = mount.Type,
+        ["source"] = mount.Source,
+        ["options"] = Strings(mount.MakeOptions.Concat(mount.Flags)),
+    };
+
+    private static JsonArray Strings(IEnumerable<string> values) => new([.. values.Select(value => (JsonNode)value)]);
+}

@@ -1,0 +1,101 @@
+using KernelGateway.Provisioners.Native;
+
+namespace KernelGateway.Provisioners.Oci;
+
+/// <summary>Where things lie below the state folder.</summary>
+/// <param name="state">The state folder.</param>
+/// <param name="ours">The uppermost folder on the way to it that the gateway owns; <c>null</c> when only the state folder is.</param>
+internal sealed class OciFolders(string state, string? ours)
+{
+    private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
+
+    /// <summary>Searchable, not listable, by everybody: the first process of a sandbox goes through with a mapped uid.</summary>
+    private const UnixFileMode Searchable = OwnerOnly | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute;
+
+    internal string State => state;
+
+    internal string Runtime => Path.Combine(state, "runtime");
+
+    internal string Slots => Path.Combine(state, "slots");
+
+    internal string Shared => Path.Combine(state, "shared");
+
+    internal string Sandboxes => Path.Combine(state, "sandboxes");
+
+    internal SandboxFolders Of(string sandboxId) => new(Path.Combine(Sandboxes, sandboxId));
+
+    /// <summary>Makes what every sandbox needs.</summary>
+    internal void Create()
+    {
+        foreach (var folder in Ancestors().Where(IsOurs).Reverse())
+        {
+            Directory.CreateDirectory(folder, OwnerOnly);
+            File.SetUnixFileMode(folder, File.GetUnixFileMode(folder) | UnixFileMode.OtherExecute);
+        }
+
+        foreach (var (folder, mode) in new[] { (state, Searchable), (Sandboxes, Searchable), (Shared, Searchable), (Slots, OwnerOnly), (Runtime, OwnerOnly) })
+        {
+            Make(folder, mode);
+        }
+    }
+
+    /// <summary>A folder on the way to the state folder that others cannot pass and that is not ours to open; <c>null</c> when the way is free.</summary>
+    internal string? FindBarrier() => Ancestors()
+        .FirstOrDefault(folder => !IsOurs(folder) && Directory.Exists(folder) && !File.GetUnixFileMode(folder).HasFlag(UnixFileMode.OtherExecute));
+
+    private IEnumerable<string> Ancestors()
+    {
+        for (var folder = Path.GetDirectoryName(state); folder is not null; folder = Path.GetDirectoryName(folder))
+        {
+            yield return folder;
+        }
+    }
+
+    private bool IsOurs(string folder) => ours is not null && (folder + "/").StartsWith(ours.TrimEnd('/') + "/", StringComparison.Ordinal);
+
+    private static void Make(string folder, UnixFileMode mode)
+    {
+        Directory.CreateDirectory(folder, mode);
+        // The umask may have taken something away.
+        File.SetUnixFileMode(folder, mode);
+    }
+
+    /// <summary>What belongs to one sandbox.</summary>
+    internal sealed class SandboxFolders(string root)
+    {
+        internal string Root => root;
+
+        internal string Bundle => Path.Combine(root, "bundle");
+
+        internal string Sockets => Path.Combine(root, "sock");
+
+        internal string Logs => Path.Combine(root, "logs");
+
+        internal string Work => Path.Combine(root, "work");
+
+        internal string PidFile => Path.Combine(root, "pid");
+
+        /// <summary>What the runtime and the first processes of the container said. Of root, 0600: nobody inside can reopen it.</summary>
+        internal string Stdio => Path.Combine(root, "stdio");
+
+        /// <exception cref="IOException">There is a sandbox of that id already, or the disk is full.</exception>
+        internal void Create(uint kernelUid)
+        {
+            if (Directory.Exists(root))
+            {
+                throw new IOException($"{root} exists already.");
+            }
+
+            Make(root, Searchable);
+            Make(Bundle, OwnerOnly);
+            foreach (var folder in new[] { Sockets, Logs, Work })
+            {
+                Make(folder, OwnerOnly);
+                if (LibC.LChown(folder, kernelUid, kernelUid) != 0)
+                {
+                    throw new IOException($"{folder} could not be given to uid {kernelUid}.");
+                }
+            }
+        }
+    }
+}

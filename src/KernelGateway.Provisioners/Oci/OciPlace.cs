@@ -1,0 +1,62 @@
+using System.Text.Json.Nodes;
+using KernelGateway.Provisioners.Launcher;
+using KernelGateway.Provisioners.Native;
+
+namespace KernelGateway.Provisioners.Oci;
+
+/// <summary>One container.</summary>
+internal sealed class OciPlace(OciSite site, OciSandbox sandbox, WatchedProcess init) : LauncherPlace
+{
+    private static readonly TimeSpan KillPatience = TimeSpan.FromSeconds(5);
+
+    internal override string Variant => OciProvisioner.VariantName;
+
+    internal override Task Gone => init.Exited;
+
+    /// <summary>Its range of user ids.</summary>
+    internal int Slot => sandbox.Slot;
+
+    /// <summary>The first process of the container, by its number on the host.</summary>
+    internal int InitPid => init.Pid;
+
+    internal override long OomKills() => sandbox.Cgroup.OomKills();
+
+    internal override string LastWords() => TextTail.OfFile(sandbox.Folders.Stdio);
+
+    internal override async Task KillAsync()
+    {
+        // The first process of a pid namespace takes all others with it. The pidfd cannot hit a stranger, and spares a call of the runtime.
+        init.Signal(LibC.SigKill);
+        try
+        {
+            await Gone.WaitAsync(KillPatience, site.Time);
+        }
+        catch (TimeoutException error)
+        {
+            throw new IOException($"Process {init.Pid} of sandbox {SandboxId} was killed and does not go.", error);
+        }
+    }
+
+    internal override Task RemoveAsync() => site.RemoveAsync(sandbox);
+
+    internal override JsonObject Describe() => new()
+    {
+        ["slot"] = sandbox.Slot,
+        ["pid"] = init.Pid,
+        ["startedAt"] = init.StartedAt,
+    };
+
+    public override void Dispose()
+    {
+        init.Dispose();
+        base.Dispose();
+        site.LetGo(SandboxId);
+    }
+}
+
+/// <summary>What one sandbox has on the host.</summary>
+/// <param name="Id">Its id.</param>
+/// <param name="Slot">Its range of uids.</param>
+/// <param name="Folders">Its folders.</param>
+/// <param name="Cgroup">Its control group.</param>
+internal sealed record OciSandbox(string Id, int Slot, OciFolders.SandboxFolders Folders, CgroupLimits Cgroup);

@@ -1,0 +1,100 @@
+namespace KernelGateway.Provisioners.Oci;
+
+/// <summary>The isolation policy of the <c>local</c> variant as data: the bundle is written from it, and the posture of a started container is compared with it.</summary>
+internal static class OciPolicy
+{
+    internal const string Workspace = "/workspace";
+    internal const string SocketsInside = "/run/kg/s";
+    internal const string LogsInside = "/run/kg/log";
+    internal const string LauncherInside = "/run/kg/launcher";
+    internal const string TmpInside = "/tmp";
+
+    internal const int OomScoreAdjust = 900;
+    internal const int Umask = 0x3F; // 077
+
+    internal static readonly string[] Namespaces = ["pid", "network", "ipc", "uts", "mount", "cgroup", "user"];
+
+    internal static readonly string[] CapabilitySets = ["bounding", "effective", "inheritable", "permitted", "ambient"];
+
+    /// <summary>What the host's /proc tells about the host, or lets ask of it.</summary>
+    internal static readonly string[] MaskedPaths =
+    [
+        "/proc/acpi", "/proc/asound", "/proc/bus", "/proc/cmdline", "/proc/config.gz", "/proc/crypto", "/proc/devices",
+        "/proc/diskstats", "/proc/dma", "/proc/driver", "/proc/execdomains", "/proc/fb", "/proc/fs", "/proc/interrupts",
+        "/proc/iomem", "/proc/ioports", "/proc/irq", "/proc/kallsyms", "/proc/kcore", "/proc/key-users", "/proc/keys",
+        "/proc/kmsg", "/proc/kpagecgroup", "/proc/kpagecount", "/proc/kpageflags", "/proc/latency_stats", "/proc/locks",
+        "/proc/misc", "/proc/modules", "/proc/mtrr", "/proc/pagetypeinfo", "/proc/partitions", "/proc/pressure",
+        "/proc/sched_debug", "/proc/schedstat", "/proc/scsi", "/proc/slabinfo", "/proc/softirqs", "/proc/swaps",
+        "/proc/sysrq-trigger", "/proc/sysvipc", "/proc/timer_list", "/proc/timer_stats", "/proc/tty", "/proc/vmallocinfo",
+        "/proc/zoneinfo", "/sys/firmware", "/sys/devices/virtual/powercap",
+    ];
+
+    internal static readonly string[] ReadOnlyPaths = ["/proc/sys"];
+
+    /// <summary>The first processes' environment; kernels get theirs from the agent.</summary>
+    internal static IReadOnlyDictionary<string, string> BaseVariables { get; } = new Dictionary<string, string>
+    {
+        ["PATH"] = "/usr/local/bin:/usr/bin:/bin",
+        ["HOME"] = Workspace,
+        ["LANG"] = "C.UTF-8",
+        ["LC_ALL"] = "C.UTF-8",
+        ["TZ"] = "UTC",
+        ["USER"] = "kernel",
+        ["TMPDIR"] = TmpInside,
+    };
+
+    /// <summary>Kernels' environment: settings and caches of libraries go where there is room and no quota of the user's.</summary>
+    internal static IReadOnlyDictionary<string, string> KernelVariables { get; } = new Dictionary<string, string>(BaseVariables)
+    {
+        ["IPYTHONDIR"] = "/tmp/.ipython",
+        ["JUPYTER_RUNTIME_DIR"] = "/tmp/.jupyter/runtime",
+        ["JUPYTER_DATA_DIR"] = "/tmp/.jupyter/data",
+        ["JUPYTER_CONFIG_DIR"] = "/tmp/.jupyter/config",
+        ["MPLCONFIGDIR"] = "/tmp/.matplotlib",
+        // Libraries count the host's processors and start as many threads, which the quota then stops in turn.
+        ["OMP_NUM_THREADS"] = "1",
+        ["OPENBLAS_NUM_THREADS"] = "1",
+    };
+
+    /// <summary>Resource limits of every process: soft, hard.</summary>
+    internal static IEnumerable<(string Name, ulong Soft, ulong Hard)> ResourceLimits(OciProvisionerOptions options, int pids) =>
+    [
+        ("NOFILE", 1024, 1024),
+        ("CORE", 0, 0),
+        ("FSIZE", (ulong)options.MaxFileBytes, (ulong)options.MaxFileBytes),
+        // Counted for the sandbox's own uid; the control group is what stops a fork bomb.
+        ("NPROC", (ulong)pids * 2, (ulong)pids * 2),
+        ("MEMLOCK", 65536, 65536),
+        ("MSGQUEUE", 0, 0),
+        ("SIGPENDING", 1024, 1024),
+        ("STACK", 8UL << 20, 64UL << 20),
+        ("NICE", 0, 0),
+        ("RTPRIO", 0, 0),
+        ("LOCKS", 4096, 4096),
+        // No AS: V8 and .NET reserve far more address space than they use.
+    ];
+
+    /// <summary>All mounts, in the order in which they are made.</summary>
+    internal static IReadOnlyList<PolicyMount> Mounts(OciProvisionerOptions options, SharedFiles shared, OciFolders.SandboxFolders folders) =>
+    [
+        new("/proc", "proc", "proc", ["nosuid", "noexec", "nodev"], []),
+        new("/dev", "tmpfs", "tmpfs", ["nosuid", "noexec"], ["strictatime", "mode=755", "size=64k", "nr_inodes=64"]),
+        new("/dev/pts", "devpts", "devpts", ["nosuid", "noexec"], ["newinstance", "ptmxmode=0666", "mode=0620", "max=16"]),
+        new("/dev/shm", "tmpfs", "shm", ["nosuid", "noexec", "nodev"], ["mode=1777", $"size={options.SharedMemoryBytes}", "nr_inodes=1024"]),
+        new(TmpInside, "tmpfs", "tmp", ["nosuid", "nodev"], ["mode=1777", $"size={options.TmpBytes}", "nr_inodes=16384"]),
+        new("/usr", "bind", "/usr", ["ro", "nosuid", "nodev"], ["bind", "rprivate"]),
+        new("/etc", "bind", shared.Etc, ["ro", "nosuid", "nodev", "noexec"], ["bind", "rprivate"]),
+        new(LauncherInside, "bind", shared.Launcher, ["ro", "nosuid", "nodev", "noexec"], ["bind", "rprivate"]),
+        new(SocketsInside, "bind", folders.Sockets, ["rw", "nosuid", "nodev", "noexec"], ["bind", "rprivate"]),
+        new(LogsInside, "bind", folders.Logs, ["rw", "nosuid", "nodev", "noexec"], ["bind", "rprivate"]),
+        new(Workspace, "bind", folders.Work, ["rw", "nosuid", "nodev"], ["bind", "rprivate"]),
+    ];
+}
+
+/// <summary>One mount of a sandbox.</summary>
+/// <param name="Destination">Where, inside.</param>
+/// <param name="Type">File system, or <c>bind</c>.</param>
+/// <param name="Source">What, on the host.</param>
+/// <param name="Flags">Options that show in <c>/proc/PID/mountinfo</c> and are compared there.</param>
+/// <param name="MakeOptions">Options of making it.</param>
+internal sealed record PolicyMount(string Destination, string Type, string Source, string[] Flags, string[] MakeOptions);

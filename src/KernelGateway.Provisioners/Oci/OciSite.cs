@@ -1,0 +1,219 @@
+using System.Collections.Concurrent;
+using System.Globalization;
+using KernelGateway.Core.Errors;
+using KernelGateway.Core.Provisioning;
+using KernelGateway.Provisioners.Native;
+
+namespace KernelGateway.Provisioners.Oci;
+
+/// <summary>This host, prepared: makes containers and removes them without a trace.</summary>
+internal sealed class OciSite(OciProvisionerOptions options, OciRuntime runtime, CgroupLayout layout, OciFolders folders, SharedFiles shared, TimeProvider time)
+{
+    private static readonly TimeSpan CgroupPatience = TimeSpan.FromSeconds(5);
+
+    private readonly UidSlots _slots = new(folders.Slots, options.UidBase, options.UidSlots);
+
+    // Sandboxes that this process makes or holds: a sweep leaves them alone, whether or not their owner has heard of them yet.
+    private readonly ConcurrentDictionary<string, bool> _held = new();
+
+    internal TimeProvider Time => time;
+
+    internal CgroupLayout Layout => layout;
+
+    internal UidSlots Slots => _slots;
+
+    /// <summary>Makes and starts a container. On failure nothing is left.</summary>
+    /// <exception cref="GatewayException">With what the runtime said.</exception>
+    internal async Task<OciPlace> StartAsync(string id, ResourceLimits limits, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        if (Directory.Exists(folders.Of(id).Root) || !_held.TryAdd(id, true))
+        {
+            throw new GatewayException(ErrorCode.Conflict, $"There is a sandbox '{id}' on this host already.");
+        }
+
+        OciSandbox? sandbox = null;
+        try
+        {
+            var slot = _slots.Take(id)
+                ?? throw new GatewayException(ErrorCode.LimitReached, $"All {options.UidSlots} user id ranges are in use; {OciProvisionerOptions.Section}:{nameof(options.UidSlots)} allows more.");
+            sandbox = Find(id, slot);
+            sandbox.Folders.Create(_slots.KernelUid(slot));
+            new OciBundle(options, shared, _slots).Write(sandbox.Folders, slot, limits, sandbox.Cgroup);
+            // Not with the caller's token: a runtime stopped half way leaves what only it knows of.
+            await runtime.RunAsync(id, sandbox.Folders.Bundle, sandbox.Folders.PidFile, sandbox.Folders.Stdio);
+            cancellationToken.ThrowIfCancellationRequested();
+            return Open(sandbox, null) ?? throw new GatewayException(ErrorCode.KernelFailed,
+                $"The container ended at once. {TextTail.OfFile(sandbox.Folders.Stdio)}");
+        }
+        catch (Exception error)
+        {
+            await RemoveFailedAsync(id, sandbox, error);
+            if (error is OciRuntimeException or IOException or UnauthorizedAccessException)
+            {
+                throw new GatewayException(ErrorCode.KernelFailed, $"The container could not be started: {error.Message}", inner: error);
+            }
+
+            throw;
+        }
+    }
+
+    /// <summary>Finds a container again; <c>null</c> when its first process is gone.</summary>
+    internal OciPlace? Reopen(string id, int slot, int pid, string startedAt)
+    {
+        var process = WatchedProcess.Open(pid, startedAt);
+        if (process is null)
+        {
+            return null;
+        }
+
+        _held[id] = true;
+        return Open(Find(id, slot), process);
+    }
+
+    /// <summary>Kills what is left of a sandbox and removes it from the host. Can be repeated after a failure.</summary>
+    /// <exception cref="IOException">Something could not be removed.</exception>
+    internal async Task RemoveAsync(OciSandbox sandbox)
+    {
+        try
+        {
+            await DeleteContainerAsync(sandbox.Id);
+            await sandbox.Cgroup.RemoveAsync(CgroupPatience);
+        }
+        catch (OciRuntimeException error)
+        {
+            throw new IOException($"Sandbox {sandbox.Id} could not be removed: {error.Message}", error);
+        }
+
+        await FolderRemoval.RemoveAsync(sandbox.Folders.Root, time);
+        _slots.Free(sandbox.Slot, sandbox.Id);
+        LetGo(sandbox.Id);
+    }
+
+    /// <summary>This process has nothing to do with the sandbox any more.</summary>
+    internal void LetGo(string id) => _held.TryRemove(id, out _);
+
+    /// <summary>Removes what is left of sandboxes that are neither known nor held.</summary>
+    /// <param name="known">Whom to leave alone.</param>
+    /// <param name="failed">Is told of each that cannot be removed; the others still are.</param>
+    /// <param name="cancellationToken">Stops before the next.</param>
+    internal async Task<IReadOnlyList<string>> RemoveOrphansAsync(IReadOnlySet<string> known, Action<string, IOException> failed, CancellationToken cancellationToken)
+    {
+        var slots = _slots.Taken();
+        var found = slots.Values.Concat(await runtime.ListAsync());
+        if (Directory.Exists(folders.Sandboxes))
+        {
+            found = found.Concat(Directory.EnumerateDirectories(folders.Sandboxes).Select(path => Path.GetFileName(path)));
+        }
+
+        var removed = new List<string>();
+        foreach (var id in found.Distinct().Where(id => id.Length > 0 && !known.Contains(id) && !_held.ContainsKey(id)).ToList())
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            var owned = slots.Where(slot => slot.Value == id).Select(slot => slot.Key).DefaultIfEmpty(-1).ToList();
+            try
+            {
+                foreach (var slot in owned)
+                {
+                    await RemoveAsync(Find(id, slot));
+                }
+
+                removed.Add(id);
+            }
+            catch (IOException error)
+            {
+                failed(id, error);
+            }
+        }
+
+        foreach (var (slot, _) in slots.Where(slot => slot.Value.Length == 0))
+        {
+            _slots.Free(slot, "");
+        }
+
+        if (_held.IsEmpty && !Directory.EnumerateFileSystemEntries(folders.Sandboxes).Any())
+        {
+            await shared.RemoveOthersAsync(time);
+        }
+
+        return removed;
+    }
+
+    /// <summary>Where the sandbox of an id lies, whether or not it exists.</summary>
+    internal OciSandbox Find(string id, int slot) => new(id, slot, folders.Of(id), new CgroupLimits(layout, $"{options.CgroupParent.TrimEnd('/')}/{id}", time));
+
+    /// <summary>What the mounts of a sandbox must be.</summary>
+    internal IReadOnlyList<PolicyMount> MountsOf(OciSandbox sandbox) => OciPolicy.Mounts(options, shared, sandbox.Folders);
+
+    private OciPlace? Open(OciSandbox sandbox, WatchedProcess? process)
+    {
+        process ??= int.TryParse(File.ReadAllText(sandbox.Folders.PidFile), NumberStyles.None, CultureInfo.InvariantCulture, out var pid)
+            ? WatchedProcess.Open(pid)
+            : throw new OciRuntimeException($"{runtime.ProgramPath} wrote no process number into its pid file.");
+        if (process is null)
+        {
+            return null;
+        }
+
+        try
+        {
+            return new OciPlace(this, sandbox, process)
+            {
+                SandboxId = sandbox.Id,
+                Uid = _slots.KernelUid(sandbox.Slot),
+                Sockets = FolderHandle.Open(sandbox.Folders.Sockets),
+                SocketsInside = OciPolicy.SocketsInside,
+                LauncherInside = OciPolicy.LauncherInside,
+                WorkInside = OciPolicy.Workspace,
+                LogsOnHost = sandbox.Folders.Logs,
+                Variables = OciPolicy.KernelVariables,
+            };
+        }
+        catch
+        {
+            process.Dispose();
+            throw;
+        }
+    }
+
+    private async Task DeleteContainerAsync(string id)
+    {
+        if (!runtime.Knows(id))
+        {
+            return;
+        }
+
+        try
+        {
+            await runtime.DeleteAsync(id, force: false);
+        }
+        catch (OciRuntimeException)
+        {
+            // Not stopped, or somebody else has deleted it meanwhile.
+            if (runtime.Knows(id))
+            {
+                await runtime.DeleteAsync(id, force: true);
+            }
+        }
+    }
+
+    private async Task RemoveFailedAsync(string id, OciSandbox? sandbox, Exception cause)
+    {
+        try
+        {
+            if (sandbox is not null)
+            {
+                await RemoveAsync(sandbox);
+            }
+        }
+        catch (IOException error)
+        {
+            // The sweep of orphans will find it; both reasons are told.
+            throw new GatewayException(ErrorCode.KernelFailed, $"{cause.Message} Besides, not all of it could be removed: {error.Message}", inner: cause);
+        }
+        finally
+        {
+            LetGo(id);
+        }
+    }
+}

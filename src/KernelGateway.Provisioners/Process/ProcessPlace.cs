@@ -1,0 +1,36 @@
+using System.Text.Json.Nodes;
+using KernelGateway.Provisioners.Launcher;
+using KernelGateway.Provisioners.Native;
+
+namespace KernelGateway.Provisioners.Process;
+
+/// <summary>One agent that is a plain process of this host, and its kernels.</summary>
+internal sealed class ProcessPlace(ProcessSite site, WatchedProcess agent) : LauncherPlace
+{
+    internal override string Variant => ProcessProvisioner.VariantName;
+
+    internal override Task Gone => agent.Exited;
+
+    /// <summary>Nobody counts for single processes.</summary>
+    internal override long OomKills() => 0;
+
+    internal override string LastWords() => TextTail.OfFile(site.FoldersOf(SandboxId).Stdio);
+
+    internal override async Task KillAsync()
+    {
+        // The agent first: it starts what the others would have to be looked for again.
+        agent.Signal(LibC.SigKill);
+        await site.KillAsync(SandboxId);
+    }
+
+    internal override Task RemoveAsync() => site.RemoveAsync(SandboxId);
+
+    internal override JsonObject Describe() => new() { ["pid"] = agent.Pid, ["startedAt"] = agent.StartedAt };
+
+    public override void Dispose()
+    {
+        agent.Dispose();
+        base.Dispose();
+        site.LetGo(SandboxId);
+    }
+}

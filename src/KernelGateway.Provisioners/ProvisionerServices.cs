@@ -1,0 +1,48 @@
+using KernelGateway.Core.Provisioning;
+using KernelGateway.Core.Sandboxes;
+using KernelGateway.Provisioners.Oci;
+using KernelGateway.Provisioners.Process;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Options;
+
+namespace KernelGateway.Provisioners;
+
+/// <summary>Adds the variants to the services of a gateway.</summary>
+public static class ProvisionerServices
+{
+    /// <summary>Adds every variant as <see cref="IKernelProvisioner"/>, with options from <c>Gateway:Local</c> and <c>Gateway:LocalEval</c> that are checked at start.</summary>
+    /// <param name="services">The services; <see cref="DataOptions"/> are used as they are configured there.</param>
+    /// <param name="gateway">The section <c>Gateway</c>.</param>
+    public static IServiceCollection AddProvisioners(this IServiceCollection services, IConfigurationSection gateway)
+    {
+        ArgumentNullException.ThrowIfNull(services);
+        ArgumentNullException.ThrowIfNull(gateway);
+        services.TryAddSingleton(TimeProvider.System);
+
+        services.AddOptions<OciProvisionerOptions>().Bind(gateway.GetSection("Local")).ValidateOnStart()
+            .PostConfigure<IOptions<DataOptions>>(static (options, data) =>
+            {
+                if (options.StateFolder.Length == 0)
+                {
+                    options.DataDirectory = data.Value.DataDirectory;
+                    options.StateFolder = Path.Combine(data.Value.DataDirectory, "hosts", "local");
+                }
+            });
+        services.AddSingleton<IValidateOptions<OciProvisionerOptions>, OciProvisionerOptionsValidator>();
+        services.AddSingleton<IKernelProvisioner, OciProvisioner>();
+
+        services.AddOptions<ProcessProvisionerOptions>().Bind(gateway.GetSection("LocalEval")).ValidateOnStart()
+            .PostConfigure<IOptions<DataOptions>>(static (options, data) =>
+            {
+                if (options.StateFolder.Length == 0)
+                {
+                    options.StateFolder = Path.Combine(data.Value.DataDirectory, "hosts", "eval");
+                }
+            });
+        services.AddSingleton<IValidateOptions<ProcessProvisionerOptions>, ProcessProvisionerOptionsValidator>();
+        services.AddSingleton<IKernelProvisioner, ProcessProvisioner>();
+        return services;
+    }
+}

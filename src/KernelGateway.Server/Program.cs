@@ -1,0 +1,3 @@
+using KernelGateway.Server.Configuration;
+
+return await GatewayHost.RunAsync(args);

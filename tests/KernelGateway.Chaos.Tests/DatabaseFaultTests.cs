@@ -1,0 +1,82 @@
+using KernelGateway.Chaos.Tests.Support;
+using KernelGateway.Client;
+
+namespace KernelGateway.Chaos.Tests;
+
+/// <summary>C10; the kills inside transactions are with the orphans.</summary>
+public sealed class DatabaseFaultTests
+{
+    [Test]
+    public async Task C10_A_damaged_database_is_refused_in_one_sentence_or_it_works()
+    {
+        var random = new Random(ChaosSettings.Seed);
+        await using var gateway = await ChaosGateway.StartAsync();
+        await using var client = gateway.PatientClient();
+        await using var sandbox = await Sandbox.CreateAsync(client);
+        await sandbox.RunCodeAsync("x = 41");
+        await gateway.StopAsync();
+        var path = Path.Combine(gateway.DataFolder, "gateway.db");
+        var good = await File.ReadAllBytesAsync(path);
+        foreach (var (name, damage) in new (string, Func<byte[], byte[]>)[]
+        {
+            ("header", b => Flip(b, random.Next(0, 16))),
+            ("schema page", b => Zero(b, 100, 2000)),
+            ("cut", b => b[..(b.Length / 2)]),
+            ("garbage", b => Garbage(b, random)),
+        })
+        {
+            await File.WriteAllBytesAsync(path, damage(good));
+            var said = await StartAsync(gateway);
+            said.ExitCode.Should().Be(1, "{0}, seed {1}: {2}", name, ChaosSettings.Seed, said.Said);
+            said.Said.Should().Contain($"The gateway cannot start:\n  - The database '{path}'").And.Contain("Restore it from a copy, or move it away");
+        }
+
+        await File.WriteAllBytesAsync(path, good);
+        File.Delete(path + "-wal");
+        File.Delete(path + "-shm");
+        await gateway.StartAsync();
+        (await sandbox.RunCodeAsync("x + 1")).Text.Should().Be("42");
+    }
+
+    [Test]
+    public async Task C10_On_a_read_only_disk_the_gateway_refuses_to_start_and_says_so()
+    {
+        Requires.Root();
+        var folder = Directory.CreateTempSubdirectory("kg-").FullName;
+        using var disk = SmallDisk.Mount(folder, "16m");
+        await using var gateway = await ChaosGateway.StartOnAsync(Path.Combine(folder, "d"), []);
+        await gateway.StopAsync();
+        await Programs.RunAsync("mount", ["-o", "remount,ro", folder]);
+
+        var said = await StartAsync(gateway);
+
+        await Programs.RunAsync("mount", ["-o", "remount,rw", folder]);
+        said.ExitCode.Should().Be(1, said.Said);
+        said.Said.Should().Contain("The gateway cannot start:\n").And.Contain("Read-only file system").And.NotContain("Another gateway");
+    }
+
+    private static Task<(int ExitCode, string Said)> StartAsync(GatewayProcess gateway) => Programs.RunAsync(
+        "dotnet",
+        [Path.Combine(AppContext.BaseDirectory, "KernelGateway.Server.dll"), "--urls", "http://127.0.0.1:0", "--Gateway:DataDirectory", gateway.DataFolder, "--Gateway:LocalEval:Enabled", "true"]);
+
+    private static byte[] Flip(byte[] bytes, int at)
+    {
+        var changed = (byte[])bytes.Clone();
+        changed[at] ^= 0x10;
+        return changed;
+    }
+
+    private static byte[] Zero(byte[] bytes, int at, int count)
+    {
+        var changed = (byte[])bytes.Clone();
+        Array.Clear(changed, at, count);
+        return changed;
+    }
+
+    private static byte[] Garbage(byte[] bytes, Random random)
+    {
+        var changed = new byte[bytes.Length];
+        random.NextBytes(changed);
+        return changed;
+    }
+}

@@ -1,0 +1,54 @@
+using System.Globalization;
+
+namespace KernelGateway.Chaos.Tests.Support;
+
+/// <summary>A gateway process with both variants, a control group of its own, and faults allowed.</summary>
+internal static class ChaosGateway
+{
+    private static int s_number;
+
+    public static Task<GatewayProcess> StartAsync(params (string Key, string Value)[] settings) =>
+        GatewayProcess.StartNewAsync(With(settings));
+
+    public static Task<GatewayProcess> StartOnAsync(string folder, IReadOnlyList<string> through, params (string Key, string Value)[] settings) =>
+        GatewayProcess.StartOnAsync(folder, through, With(settings));
+
+    /// <summary>A client that waits as long as it takes.</summary>
+    public static KernelGateway.Client.KernelGatewayClient PatientClient(this GatewayProcess gateway) => new(new Client.KernelGatewayClientOptions
+    {
+        BaseAddress = gateway.Address,
+        ApiKey = gateway.Key,
+        FirstContactTimeout = TimeSpan.FromMinutes(1),
+    });
+
+    public static HttpClient Http(this GatewayProcess gateway) => new()
+    {
+        BaseAddress = gateway.Address,
+        DefaultRequestHeaders = { { "Authorization", $"Bearer {gateway.Key}" } },
+    };
+
+    /// <summary>Arms faults for the next start; null for none.</summary>
+    public static void ArmFaults(this GatewayProcess gateway, string? plan) => gateway.Set("KERNEL_GATEWAY_FAULTS", plan);
+
+    /// <summary>What the gateway's sandboxes have on this host; the gateway itself does not count.</summary>
+    public static IReadOnlyList<string> Traces(this GatewayProcess gateway, string cgroupParent = "/kg-none") =>
+    [
+        .. HostTraces.Find(Path.Combine(gateway.DataFolder, "hosts", "eval"), "/kg-none"),
+        .. HostTraces.Find(Path.Combine(gateway.DataFolder, "hosts", "local"), cgroupParent),
+    ];
+
+    /// <summary>A name below which a test's containers have their control groups.</summary>
+    public static string NewCgroupParent() =>
+        string.Create(CultureInfo.InvariantCulture, $"/kg-chaos-{Environment.ProcessId}-{Interlocked.Increment(ref s_number)}");
+
+    private static (string Key, string Value)[] With((string Key, string Value)[] settings) =>
+        [.. settings, .. Common().Where(c => settings.All(s => s.Key != c.Key))];
+
+    private static (string Key, string Value)[] Common() =>
+    [
+        ("Gateway:LocalEval:Enabled", "true"),
+        ("Gateway:Sandboxes:DefaultVariant", "local-eval"),
+        ("Gateway:Faults:Enabled", "true"),
+        ("Serilog:MinimumLevel:Default", "Warning"),
+    ];
+}

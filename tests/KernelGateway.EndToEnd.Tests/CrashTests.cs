@@ -1,0 +1,141 @@
+using System.Globalization;
+using KernelGateway.Client;
+using KernelGateway.Contracts.Events;
+using KernelGateway.Contracts.Executions;
+using KernelGateway.Contracts.Sandboxes;
+using KernelGateway.EndToEnd.Tests.Support;
+
+namespace KernelGateway.EndToEnd.Tests;
+
+/// <summary>What a crash of the gateway must not cost: kernels, variables, lines, questions.</summary>
+public sealed class CrashTests
+{
+    [Test]
+    public async Task Killed_again_and_again_while_a_cell_prints_it_loses_and_doubles_no_line()
+    {
+        const int Lines = 20_000;
+        const int Kills = 5;
+        await using var gateway = await GatewayProcess.StartNewAsync();
+        await using var client = gateway.Client();
+        await using var printer = await Sandbox.CreateAsync(client);
+        await using var asker = await Sandbox.CreateAsync(client);
+        await printer.RunCodeAsync("kept = 'still here'");
+        var asking = await asker.StartCodeAsync("answer = input('Well? ')\nprint('got', answer)");
+        await FirstAsync<InputRequestEvent>(asker, asking.FirstSequence);
+        var printing = await printer.StartCodeAsync($"import time\nfor i in range({Lines}):\n    print(i, flush=True)\n    if i % 100 == 0: time.sleep(0.05)");
+
+        var seen = new SeenLines();
+        var reading = Task.Run(async () =>
+        {
+            await foreach (var one in printer.EventsAsync(printing.FirstSequence))
+            {
+                seen.Take(one);
+                if (one is ExecutionFinishedEvent)
+                {
+                    return;
+                }
+            }
+        });
+        for (var kill = 1; kill <= Kills; kill++)
+        {
+            await seen.ReachAsync(kill * Lines / (Kills + 2)).WaitAsync(TimeSpan.FromSeconds(120));
+            await gateway.KillAsync();
+            await gateway.StartAsync();
+        }
+
+        await reading.WaitAsync(TimeSpan.FromSeconds(180));
+        seen.Lines.Should().Equal(Enumerable.Range(0, Lines));
+        (await printer.RunCodeAsync("kept")).Text.Should().Be("'still here'");
+        await asking.ReplyInputAsync("thanks");
+        (await asking.WaitAsync()).Stdout.Should().Contain("got thanks");
+    }
+
+    [Test]
+    public async Task A_run_that_went_on_without_the_gateway_is_finished_when_it_comes_back_with_all_its_output()
+    {
+        await using var gateway = await GatewayProcess.StartNewAsync();
+        await using var client = gateway.Client();
+        await using var sandbox = await Sandbox.CreateAsync(client);
+        var run = await sandbox.StartCodeAsync("import time\nprint('begun', flush=True)\ntime.sleep(1)\nfor i in range(1000): print(i, flush=True)\n6*7");
+        await FirstAsync<OutputEvent>(sandbox, run.FirstSequence);
+        await gateway.KillAsync();
+        await ProcessEnds.WhenQuietAsync(Path.Combine(gateway.DataFolder, "hosts"), TimeSpan.FromSeconds(2));
+
+        await gateway.StartAsync();
+
+        var result = await run.WaitAsync();
+        result.Status.Should().Be(ExecutionStatus.Ok);
+        result.Text.Should().Be("42");
+        result.Lines.Select(l => l.Line).Should().Equal(["begun", .. Enumerable.Range(0, 1000).Select(i => i.ToString(CultureInfo.InvariantCulture))]);
+    }
+
+    [Test]
+    public async Task A_kernel_that_died_while_the_gateway_was_away_says_how_and_its_sandbox_lives_on()
+    {
+        await using var gateway = await GatewayProcess.StartNewAsync();
+        await using var client = gateway.Client();
+        await using var sandbox = await Sandbox.CreateAsync(client);
+        await sandbox.RunCodeAsync("open('/workspace/kept', 'w').write('file')");
+        var run = await sandbox.StartCodeAsync("import os, time\nprint('begun', flush=True)\ntime.sleep(1)\nprint('last words', flush=True)\nos._exit(3)");
+        await FirstAsync<OutputEvent>(sandbox, run.FirstSequence);
+        await gateway.KillAsync();
+        await ProcessEnds.WhenQuietAsync(Path.Combine(gateway.DataFolder, "hosts"), TimeSpan.FromSeconds(2));
+
+        await gateway.StartAsync();
+
+        var result = await run.WaitAsync();
+        result.Status.Should().Be(ExecutionStatus.KernelDied);
+        result.Execution.Reason.Should().Contain("code 3");
+        result.Stdout.Should().Be("begun\nlast words\n");
+        await sandbox.RestartAsync();
+        (await sandbox.RunCodeAsync("open('/workspace/kept').read()")).Text.Should().Be("'file'");
+    }
+
+    [Test]
+    public async Task A_sandbox_whose_container_is_gone_is_lost_and_says_so()
+    {
+        await using var gateway = await GatewayProcess.StartNewAsync();
+        await using var client = gateway.Client();
+        await using var sandbox = await Sandbox.CreateAsync(client);
+        var pid = int.Parse((await sandbox.RunCodeAsync("import os; print(open('/proc/self/stat').read().split()[0])")).Stdout, CultureInfo.InvariantCulture);
+        pid.Should().BePositive();
+        await gateway.KillAsync();
+        ProcessEnds.KillAllOf(sandbox.Id);
+
+        await gateway.StartAsync();
+
+        await FirstAsync<SandboxStateEvent>(sandbox, 0, e => e.State == SandboxState.Lost);
+        var info = await sandbox.RefreshAsync();
+        info.State.Should().Be(SandboxState.Lost);
+        info.StateReason.Should().NotBeNullOrEmpty();
+    }
+
+    [Test]
+    public async Task A_gateway_that_is_stopped_leaves_kernels_running_and_the_next_one_takes_them_up()
+    {
+        await using var gateway = await GatewayProcess.StartNewAsync();
+        await using var client = gateway.Client();
+        await using var sandbox = await Sandbox.CreateAsync(client);
+        await sandbox.RunCodeAsync("x = 41");
+
+        await gateway.StopAsync();
+        await gateway.StartAsync();
+
+        (await sandbox.RunCodeAsync("x + 1")).Text.Should().Be("42");
+    }
+
+    private static async Task<T> FirstAsync<T>(Sandbox sandbox, long after, Func<T, bool>? wanted = null)
+        where T : SandboxEvent
+    {
+        using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(60));
+        await foreach (var one in sandbox.EventsAsync(after, deadline.Token))
+        {
+            if (one is T found && (wanted is null || wanted(found)))
+            {
+                return found;
+            }
+        }
+
+        throw new AssertionException($"No {typeof(T).Name} came.");
+    }
+}

@@ -1,0 +1,210 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Runtime.InteropServices;
+using KernelGateway.Client;
+
+namespace KernelGateway.EndToEnd.Tests.Support;
+
+/// <summary>The gateway as a process of its own on a free port, which can be killed and started again on the same data.</summary>
+internal sealed partial class GatewayProcess : IAsyncDisposable
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+
+    private readonly Dictionary<string, string> _settings;
+    private readonly List<string> _output = [];
+    private IReadOnlyList<string> _through = [];
+    private Process? _process;
+    private string? _url;
+
+    private GatewayProcess(Dictionary<string, string> settings, string dataFolder)
+    {
+        _settings = settings;
+        DataFolder = dataFolder;
+    }
+
+    public string DataFolder { get; }
+
+    public Uri Address => new(_url!);
+
+    public string Key => File.ReadAllText(Path.Combine(DataFolder, "admin.key")).Trim();
+
+    public int ProcessId => _process!.Id;
+
+    /// <summary>Resident memory, bytes.</summary>
+    public long ResidentBytes
+    {
+        get
+        {
+            var pages = File.ReadAllText($"/proc/{ProcessId}/statm").Split(' ')[1];
+            return long.Parse(pages, CultureInfo.InvariantCulture) * Environment.SystemPageSize;
+        }
+    }
+
+    /// <summary>How many file descriptors it has open, its own program's among them.</summary>
+    public int Descriptors => Directory.EnumerateFileSystemEntries($"/proc/{ProcessId}/fd").Count();
+
+    /// <summary>What its file descriptors lead to, its own program left out, which is loaded as it is needed.</summary>
+    public IReadOnlyList<string> OpenFiles() =>
+        [.. Directory.EnumerateFileSystemEntries($"/proc/{ProcessId}/fd").Select(fd => new FileInfo(fd).LinkTarget).OfType<string>().Where(target => Path.GetExtension(target) is not (".dll" or ".pdb" or ".so"))];
+
+    /// <summary>Starts a gateway on new data. Settings are configuration keys such as <c>Gateway:Sandboxes:MaxCpu</c>.</summary>
+    public static Task<GatewayProcess> StartNewAsync(params (string Key, string Value)[] settings) =>
+        StartOnAsync(Directory.CreateTempSubdirectory("kg-").FullName, [], settings);
+
+    /// <summary>Starts a gateway on a data folder, which is removed with it, perhaps through a program that becomes it, such as <c>prlimit</c>.</summary>
+    public static async Task<GatewayProcess> StartOnAsync(string dataFolder, IReadOnlyList<string> through, params (string Key, string Value)[] settings)
+    {
+        Directory.CreateDirectory(dataFolder);
+        var gateway = new GatewayProcess(settings.ToDictionary(s => Variable(s.Key), s => s.Value), dataFolder) { _through = through };
+        try
+        {
+            await gateway.StartAsync();
+            return gateway;
+        }
+        catch
+        {
+            await gateway.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <summary>Starts it, the first time or again on the same port; returns when it listens.</summary>
+    public async Task StartAsync()
+    {
+        string[] command = [.. _through, "dotnet"];
+        var start = new ProcessStartInfo(command[0], [.. command.Skip(1), Path.Combine(AppContext.BaseDirectory, "KernelGateway.Server.dll"), "--urls", _url ?? "http://127.0.0.1:0"])
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            WorkingDirectory = DataFolder,
+        };
+        foreach (var (key, value) in _settings)
+        {
+            start.Environment[key] = value;
+        }
+
+        start.Environment["Gateway__DataDirectory"] = DataFolder;
+        var listening = new TaskCompletionSource<string>(TaskCreationOptions.RunContinuationsAsynchronously);
+        var process = _process = new Process { StartInfo = start, EnableRaisingEvents = true };
+        process.Exited += (_, _) => listening.TrySetException(new AssertionException($"The gateway ended at once:\n{Log}"));
+        process.OutputDataReceived += (_, line) => Take(line.Data);
+        process.ErrorDataReceived += (_, line) => Take(line.Data);
+        process.Start();
+        process.BeginOutputReadLine();
+        process.BeginErrorReadLine();
+        _url = await listening.Task.WaitAsync(Patience);
+
+        void Take(string? line)
+        {
+            if (line is null)
+            {
+                return;
+            }
+
+            lock (_output)
+            {
+                _output.Add(line);
+            }
+
+            const string Announcement = "Now listening on: ";
+            var at = line.IndexOf(Announcement, StringComparison.Ordinal);
+            if (at >= 0)
+            {
+                listening.TrySetResult(line[(at + Announcement.Length)..].Trim());
+            }
+        }
+    }
+
+    /// <summary>Completes when the process has ended, however.</summary>
+    public Task Ended => _process!.WaitForExitAsync();
+
+    public bool HasEnded => _process!.HasExited;
+
+    /// <summary>Changes a setting, or an environment variable, from the next start on; null removes it.</summary>
+    public void Set(string key, string? value)
+    {
+        if (value is null)
+        {
+            _settings.Remove(Variable(key));
+        }
+        else
+        {
+            _settings[Variable(key)] = value;
+        }
+    }
+
+    /// <summary>What it has written.</summary>
+    public string Log
+    {
+        get
+        {
+            lock (_output)
+            {
+                return string.Join('\n', _output);
+            }
+        }
+    }
+
+    /// <summary>A client that waits as long as a restart may take.</summary>
+    public KernelGatewayClient Client() => new(new KernelGatewayClientOptions { BaseAddress = Address, ApiKey = Key });
+
+    /// <summary>Waits for the end of a run without reading what it prints.</summary>
+    public async Task WaitForExecutionAsync(string sandboxId, string executionId, CancellationToken cancellationToken)
+    {
+        using var http = Http();
+        using var answer = await http.GetAsync(new Uri($"/api/v1/sandboxes/{sandboxId}/executions/{executionId}?wait=true", UriKind.Relative), HttpCompletionOption.ResponseHeadersRead, cancellationToken);
+        answer.IsSuccessStatusCode.Should().BeTrue($"it answered {answer.StatusCode}");
+    }
+
+    /// <summary>SIGKILL; nothing is tidied up.</summary>
+    public async Task KillAsync()
+    {
+        _process!.Kill();
+        await _process.WaitForExitAsync();
+    }
+
+    /// <summary>Sends a signal and does not wait for what comes of it.</summary>
+    public void Signal(int signal) => SendSignal(_process!.Id, signal).Should().Be(0);
+
+    /// <summary>SIGTERM, and waits for the graceful end; gives the exit code.</summary>
+    public async Task<int> StopAsync()
+    {
+        SendSignal(_process!.Id, 15).Should().Be(0);
+        await _process.WaitForExitAsync().WaitAsync(Patience);
+        return _process.ExitCode;
+    }
+
+    /// <summary>Terminates all sandboxes over the API, ends the process and removes the data.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        if (_process is not null)
+        {
+            if (_process.HasExited && _url is not null)
+            {
+                await StartAsync();
+            }
+
+            if (!_process.HasExited)
+            {
+                using var http = Http();
+                await using var client = Client();
+                await foreach (var sandbox in Sandbox.ListAsync(client))
+                {
+                    using var _ = await http.DeleteAsync($"/api/v1/sandboxes/{sandbox.Id}?graceSeconds=0");
+                }
+
+                await KillAsync();
+            }
+
+            _process.Dispose();
+        }
+
+        Directory.Delete(DataFolder, recursive: true);
+    }
+
+    private HttpClient Http() => new() { BaseAddress = Address, DefaultRequestHeaders = { { "Authorization", $"Bearer {Key}" } } };
+    private static string Variable(string key) => key.Replace(":", "__", StringComparison.Ordinal);
+
+    [LibraryImport("libc", EntryPoint = "kill")]
+    private static partial int SendSignal(int pid, int signal);
+}

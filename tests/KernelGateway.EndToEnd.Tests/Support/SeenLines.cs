@@ -1,0 +1,61 @@
+using System.Globalization;
+using System.Text;
+using KernelGateway.Contracts.Events;
+
+namespace KernelGateway.EndToEnd.Tests.Support;
+
+/// <summary>The numbered lines that a client was shown, in the order in which it was shown them.</summary>
+internal sealed class SeenLines
+{
+    private readonly StringBuilder _rest = new();
+    private readonly List<int> _lines = [];
+    private readonly List<(int Count, TaskCompletionSource Reached)> _waiting = [];
+
+    public IReadOnlyList<int> Lines
+    {
+        get
+        {
+            lock (_lines)
+            {
+                return [.. _lines];
+            }
+        }
+    }
+
+    public void Take(SandboxEvent one)
+    {
+        if (one is not OutputEvent { Stream: "stdout" } output)
+        {
+            return;
+        }
+
+        lock (_lines)
+        {
+            _rest.Append(output.Text);
+            var text = _rest.ToString();
+            var end = text.LastIndexOf('\n') + 1;
+            _rest.Clear().Append(text, end, text.Length - end);
+            _lines.AddRange(text[..end].Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(l => int.Parse(l, CultureInfo.InvariantCulture)));
+            foreach (var (_, reached) in _waiting.Where(w => w.Count <= _lines.Count))
+            {
+                reached.TrySetResult();
+            }
+        }
+    }
+
+    /// <summary>Completes when that many lines were shown.</summary>
+    public Task ReachAsync(int count)
+    {
+        lock (_lines)
+        {
+            var reached = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            if (_lines.Count >= count)
+            {
+                reached.SetResult();
+            }
+
+            _waiting.Add((count, reached));
+            return reached.Task;
+        }
+    }
+}
