@@ -282,7 +282,9 @@ public sealed class KernelLogWriterTests
         List<LoggedMessage> messages = await _kernel.ReadToIdleAsync();
         await _kernel.RunAsync("import time; time.sleep(0.6)");
         messages.AddRange(await _kernel.ReadToIdleAsync());
-        Text(messages).Should().Contain("from the shell").And.Contain("from os\n").And.Contain("\rstep 0\rstep 1\rstep 2");
+        // What children write comes through a pipe and may fall between two prints.
+        string own = Text(messages).Replace("é", "", StringComparison.Ordinal);
+        own.Should().Contain("from the shell").And.Contain("from os\n").And.Contain("\rstep 0\rstep 1\rstep 2");
         Regex.Matches(Text(messages), "é").Should().HaveCount(3000, "characters are not cut");
         Text(messages).Should().NotContain("\ufffd");
         string.Concat(messages.Select(message => message.TextOn("stderr"))).Should().Contain("to stderr\n").And.Contain("wrong\n");
