@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using KernelGateway.Provisioners.Files;
 using KernelGateway.Provisioners.Native;
 
 namespace KernelGateway.Provisioners.Launcher;
@@ -31,6 +32,9 @@ internal abstract class LauncherPlace : IDisposable
 
     /// <summary>Environment of kernels, before that of the environment's definition and of the sandbox.</summary>
     internal required IReadOnlyDictionary<string, string> Variables { get; init; }
+
+    /// <summary>Where its files begin on the host.</summary>
+    internal abstract FileRoot Files { get; }
 
     /// <summary>Completes when the process that stands for the place has ended.</summary>
     internal abstract Task Gone { get; }

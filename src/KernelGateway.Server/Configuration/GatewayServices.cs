@@ -26,6 +26,7 @@ internal static class GatewayServices
         Bind<ServerOptions>(services, gateway);
         Bind<JournalOptions>(services, gateway.GetSection("Journal"));
         Bind<SandboxOptions>(services, gateway.GetSection("Sandboxes"));
+        Bind<Core.Files.FileOptions>(services, gateway.GetSection("Files"));
         services.TryAddSingleton(TimeProvider.System);
 
         services.AddSingleton<DataDirectory>();
