@@ -57,9 +57,6 @@ public sealed class SandboxPath
             : throw Invalid(field, $"has more than {MaxPath} bytes; the system takes no more");
     }
 
-    /// <summary>A path from names that are known to be names.</summary>
-    public static SandboxPath Of(bool isAbsolute, IEnumerable<byte[]> names) => new(isAbsolute, [.. names]);
-
     /// <summary>A name as text, such that <see cref="Parse"/> gives the same bytes again.</summary>
     public static string Show(ReadOnlySpan<byte> name)
     {

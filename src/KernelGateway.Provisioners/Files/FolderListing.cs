@@ -1,7 +1,7 @@
 using System.Buffers;
+using System.Buffers.Text;
 using KernelGateway.Contracts.Files;
 using KernelGateway.Core.Errors;
-using KernelGateway.Core.Files;
 using KernelGateway.Core.Provisioning;
 using Microsoft.Win32.SafeHandles;
 
@@ -28,7 +28,7 @@ internal sealed class FolderListing(FileTree tree, FileListing how, Cancellation
             Descend(top, folder, [], after);
         }
 
-        return new FileList(_page, _isFull ? SandboxPath.Of(isAbsolute: false, _last).ToString() : null);
+        return new FileList(_page, _isFull ? Base64Url.EncodeToString(Cursor(_last)) : null);
     }
 
     /// <summary>The content of a folder after a path, folders before what is in them. Its depth is bounded by what was asked for, and that by configuration.</summary>
@@ -47,7 +47,8 @@ internal sealed class FolderListing(FileTree tree, FileListing how, Cancellation
         var start = after.Length > 0 ? after[0] : null;
         while (!_isFull)
         {
-            var names = Smallest(folder, start, how.Limit - _page.Count + 1);
+            var most = how.Limit - _page.Count + 1;
+            var names = Smallest(folder, start, most);
             foreach (var name in names)
             {
                 Add(folder, root, [.. below, name]);
@@ -57,7 +58,7 @@ internal sealed class FolderListing(FileTree tree, FileListing how, Cancellation
                 }
             }
 
-            if (names.Count == 0)
+            if (names.Count < most)
             {
                 return;
             }
@@ -154,19 +155,23 @@ internal sealed class FolderListing(FileTree tree, FileListing how, Cancellation
         return names;
     }
 
+    private static byte[] Cursor(byte[][] names) => [.. names.SelectMany(name => name.Prepend((byte)'/')).Skip(1)];
+
     private byte[][] ReadCursor(string cursor)
     {
-        try
+        var bytes = new byte[Base64Url.GetMaxDecodedLength(cursor.Length)];
+        if (Base64Url.IsValid(cursor) && Base64Url.TryDecodeFromChars(cursor, bytes, out var length))
         {
-            var path = SandboxPath.Parse(cursor, "cursor");
-            if (!path.IsAbsolute && path.Names.Count > 0 && path.Names.Count <= how.Depth)
+            var names = new List<byte[]>();
+            foreach (var range in bytes.AsSpan(0, length).Split((byte)'/'))
             {
-                return [.. path.Names];
+                names.Add(bytes[range]);
             }
-        }
-        catch (GatewayException)
-        {
-            // Said below.
+
+            if (names.Count <= how.Depth && names.All(name => name.Length > 0 && !name.AsSpan().SequenceEqual("."u8) && !name.AsSpan().SequenceEqual(".."u8) && !name.Contains((byte)0)))
+            {
+                return [.. names];
+            }
         }
 
         throw new GatewayException(ErrorCode.InvalidArgument, "'cursor' must be the nextCursor of an earlier page of the same list.", "cursor");

@@ -12,8 +12,8 @@ internal sealed class FolderWatch : IDisposable
 {
     private const uint Modify = 0x2, Attributes = 0x4, MovedFrom = 0x40, MovedTo = 0x80, Created = 0x100, Deleted = 0x200, SelfDeleted = 0x400;
     private const uint Unmounted = 0x2000, Overflowed = 0x4000, Ignored = 0x8000, IsFolder = 0x4000_0000;
-    private const uint OnlyFolder = 0x0100_0000, NoLink = 0x0200_0000;
-    private const uint Mask = Modify | Attributes | MovedFrom | MovedTo | Created | Deleted | SelfDeleted | OnlyFolder | NoLink;
+    private const uint OnlyFolder = 0x0100_0000;
+    private const uint Mask = Modify | Attributes | MovedFrom | MovedTo | Created | Deleted | SelfDeleted | OnlyFolder;
     private const int EventHeader = 16;
     private const int BufferSize = 64 << 10;
 

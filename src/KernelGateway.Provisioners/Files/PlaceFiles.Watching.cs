@@ -16,6 +16,9 @@ internal sealed partial class PlaceFiles
     public async IAsyncEnumerable<FileChange> WatchAsync(SandboxPath path, bool recursive, int maxFolders, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         using var use = _uses.Begin();
+
+        // A reader that takes its time must not hold up the end of the place.
+        await using var end = _uses.Ended.Register(use.Dispose);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _uses.Ended);
         try
         {
