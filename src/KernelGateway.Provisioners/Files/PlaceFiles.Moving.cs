@@ -1,5 +1,3 @@
-using System.Security.Cryptography;
-using System.Text;
 using KernelGateway.Contracts.Files;
 using KernelGateway.Core.Errors;
 using KernelGateway.Core.Files;
@@ -33,9 +31,7 @@ internal sealed partial class PlaceFiles
             var result = Calls.Rename(sourceFolder, source[^1], targetFolder, target[^1], overwrite);
             if (result == -FileCalls.OtherDevice)
             {
-                // Another file system: a copy, and then the original goes.
-                Copy(sourceFolder, source, targetFolder, target, overwrite, token);
-                new TreeRemoval(_tree, token).RemoveAny(sourceFolder, source);
+                MoveByCopy(sourceFolder, source, targetFolder, target, overwrite, token);
             }
             else
             {
@@ -46,6 +42,25 @@ internal sealed partial class PlaceFiles
         },
         cancellationToken);
 
+    /// <summary>To another file system: a copy, and then the original goes.</summary>
+    private void MoveByCopy(SafeFileHandle sourceFolder, byte[][] source, SafeFileHandle targetFolder, byte[][] target, bool overwrite, CancellationToken cancellationToken)
+    {
+        // Put aside first: what may not be removed is not copied either, and nobody changes it meanwhile.
+        byte[][] aside = [.. source[..^1], HiddenName()];
+        _tree.Check(Calls.Rename(sourceFolder, source[^1], sourceFolder, aside[^1], replace: false), source, "from");
+        try
+        {
+            Copy(sourceFolder, aside, targetFolder, target, overwrite, cancellationToken);
+        }
+        catch
+        {
+            Calls.Rename(sourceFolder, aside[^1], sourceFolder, source[^1], replace: false);
+            throw;
+        }
+
+        new TreeRemoval(_tree, CancellationToken.None).RemoveAny(sourceFolder, aside);
+    }
+
     /// <summary>Copies under another name first, so that the copy is there completely or not at all.</summary>
     private void Copy(SafeFileHandle sourceFolder, byte[][] source, SafeFileHandle targetFolder, byte[][] target, bool overwrite, CancellationToken cancellationToken)
     {
@@ -55,7 +70,7 @@ internal sealed partial class PlaceFiles
             _tree.DemandFile(present, target, "to");
         }
 
-        var unfinished = Encoding.ASCII.GetBytes(UnfinishedPrefix + Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(16)));
+        var unfinished = HiddenName();
         byte[][] hidden = [.. target[..^1], unfinished];
         try
         {

@@ -61,7 +61,7 @@ internal sealed partial class PlaceFiles
     /// <summary>Makes a new file beside the one it is to replace; nothing of it is left when it does not get that far.</summary>
     private async Task<FileEntry> WriteNewAsync(SafeFileHandle parent, byte[][] names, FileWrite how, Func<SafeFileHandle, Task> fill)
     {
-        var unfinished = NameOf(Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(16)));
+        var unfinished = HiddenName();
         _tree.Check(Calls.Open(parent, unfinished, SystemCall.WriteOnly | SystemCall.Create | SystemCall.Exclusive, PrivateMode, out var file), names, "path");
         using (file)
         {
@@ -178,6 +178,9 @@ internal sealed partial class PlaceFiles
             ArrayPool<byte>.Shared.Return(buffer);
         }
     }
+
+    /// <summary>A name that nobody else has.</summary>
+    private static byte[] HiddenName() => NameOf(Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(16)));
 
     private static byte[] NameOf(string uploadId) => uploadId is { Length: >= 8 and <= 64 } && uploadId.All(char.IsAsciiLetterOrDigit)
         ? Encoding.ASCII.GetBytes(UnfinishedPrefix + uploadId)
