@@ -25,10 +25,10 @@ internal static class FileContentEndpoints
             .Produces(200, contentType: Bytes).Produces(206, contentType: Bytes);
         group.MapPut("/content", WriteAsync).WithName("WriteFile")
             .WithSummary("Writes a file from the request's body: completely or not at all. If-Match and If-None-Match: * are conditions; mode is octal.")
-            .Accepts<Stream>(Bytes).Produces<FileEntry>();
+            .Accepts<Stream>(isOptional: true, "*/*").Produces<FileEntry>();
         group.MapPut("/uploads/{uploadId}", WritePartAsync).WithName("UploadPart")
             .WithSummary("Adds a part to an upload that can go on after a cut; with complete=true the file is there.")
-            .Accepts<Stream>(Bytes).Produces<UploadProgress>();
+            .Accepts<Stream>(isOptional: true, "*/*").Produces<UploadProgress>();
         group.MapGet("/uploads/{uploadId}", GetUploadAsync).WithName("GetUpload").WithSummary("How much of an upload has arrived.").Produces<UploadProgress>();
     }
 
@@ -146,7 +146,7 @@ internal static class FileContentEndpoints
         return (start, end - start + 1);
     }
 
-    /// <summary>Says what it is, and that no browser may show it as part of this site.</summary>
+    /// <summary>Says what it is, and that it is to be saved, not shown; every answer says already that a browser may not run it.</summary>
     private static void Describe(HttpResponse response, FileEntry entry, EntityTagHeaderValue tag, long start, long length)
     {
         response.ContentType = Bytes;
@@ -158,9 +158,6 @@ internal static class FileContentEndpoints
         headers.ETag = tag;
         headers.LastModified = entry.ModifiedAt;
         response.Headers.AcceptRanges = "bytes";
-        response.Headers.XContentTypeOptions = "nosniff";
-        response.Headers.ContentSecurityPolicy = "sandbox; default-src 'none'";
-        response.Headers.CacheControl = "no-store";
     }
 
     private static async Task SendAsync(IFileContent content, long start, long length, HttpContext http)
