@@ -15,6 +15,9 @@ public sealed class SandboxPath
     private const int MaxPath = 4095;
     private static readonly UTF8Encoding Strict = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 
+    // C0 AE, C0 AF and C0 80: no name is written so, but by somebody who hopes that it is decoded.
+    private static readonly byte[][] OverlongForms = [[0xC0, 0xAE], [0xC0, 0xAF], [0xC0, 0x80]];
+
     private SandboxPath(bool isAbsolute, IReadOnlyList<byte[]> names)
     {
         IsAbsolute = isAbsolute;
@@ -107,6 +110,11 @@ public sealed class SandboxPath
         }
 
         byte[] bytes = Bytes(name, field);
+        if (OverlongForms.Any(form => bytes.AsSpan().IndexOf(form) >= 0))
+        {
+            throw Invalid(field, "has an overlong form of '.', '/' or NUL in it");
+        }
+
         if (bytes.Length > MaxName)
         {
             throw Invalid(field, $"has a name of {bytes.Length} bytes in it; the system takes {MaxName}");

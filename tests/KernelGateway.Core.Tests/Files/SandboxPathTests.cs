@@ -29,6 +29,8 @@ public sealed class SandboxPathTests
     [TestCase("%2e%2e/x", "'%2e'")]
     [TestCase("a%00", "'%00'")]
     [TestCase("%2F", "'%2F'")]
+    [TestCase("%c0%ae%C0%AE/x", "overlong")]
+    [TestCase("a%C0%AFb", "overlong")]
     [TestCase("a\0b", "NUL")]
     [TestCase("//x", "empty name")]
     [TestCase("//", "empty name")]
@@ -72,7 +74,7 @@ public sealed class SandboxPathTests
             for (int at = 0; at < name.Length; at++)
             {
                 name[at] = random.Next(4) switch { 0 => (byte)'%', 1 => (byte)"0123456789abcdefABCDEF"[random.Next(22)], 2 => (byte)random.Next(0x80, 0x100), _ => name[at] };
-                name[at] = name[at] is 0 or (byte)'/' or (byte)'\\' or (byte)'.' or (byte)':' ? (byte)'x' : name[at];
+                name[at] = name[at] is 0 or 0xC0 or (byte)'/' or (byte)'\\' or (byte)'.' or (byte)':' ? (byte)'x' : name[at];
             }
 
             string text = SandboxPath.Show(name);

@@ -342,7 +342,7 @@ public sealed class FileApiTests
         using var reader = new StreamReader(stream);
         var text = new StringBuilder();
         var buffer = new char[4096];
-        while (!text.ToString().Contains("\r\n\r\n", StringComparison.Ordinal) || !text.ToString().TrimEnd().EndsWith('}'))
+        while (!text.ToString().Contains("\"code\":", StringComparison.Ordinal))
         {
             var read = await reader.ReadAsync(buffer);
             if (read == 0)
