@@ -137,7 +137,12 @@ internal static class FileContentEndpoints
         var end = one.From is null ? size - 1 : Math.Min(one.To ?? long.MaxValue, size - 1);
         if (start >= size)
         {
-            response.Headers.ContentRange = string.Create(CultureInfo.InvariantCulture, $"bytes */{size}");
+            // When the answer starts, for the handler of exceptions begins with empty headers.
+            response.OnStarting(() =>
+            {
+                response.Headers.ContentRange = string.Create(CultureInfo.InvariantCulture, $"bytes */{size}");
+                return Task.CompletedTask;
+            });
             throw new GatewayException(ErrorCode.RangeNotSatisfiable, $"The range starts at {start}, but the file has {size} bytes.", "Range");
         }
 
