@@ -158,6 +158,8 @@ public sealed class BadInputTests
         (HttpMethod.Post, $"/api/v1/sandboxes/{id}/executions/e/input", new { value = "x" }),
         (HttpMethod.Post, $"/api/v1/sandboxes/{id}/restart", null),
         (HttpMethod.Get, $"/api/v1/sandboxes/{id}/events?follow=false", null),
+        (HttpMethod.Get, $"/api/v1/sandboxes/{id}/network", null),
+        (HttpMethod.Put, $"/api/v1/sandboxes/{id}/network", new { networkPolicy = "all" }),
         (HttpMethod.Delete, $"/api/v1/sandboxes/{id}", null),
     ];
 
