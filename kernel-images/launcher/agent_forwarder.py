@@ -14,7 +14,7 @@ CONNECTIONS_MAX = 256
 # A client whose proxy has gone is still read for so long (seconds): closing at once could take the answer away from it.
 LINGER = 2.0
 AWAY = (
-    b"HTTP/1.1 503 Gateway away\r\nX-Proxy-Error: The gateway is away for a moment; try again.\r\n"
+    b"HTTP/1.1 503 Gateway away or busy\r\nX-Proxy-Error: The gateway is away or busy for a moment; try again.\r\n"
     b"Content-Length: 0\r\nConnection: close\r\n\r\n"
 )
 

@@ -82,7 +82,7 @@ public sealed class NetworkOptionsValidator : IValidateOptions<NetworkOptions>
         foreach (var network in options.AllowedPrivateAddresses)
         {
             Check(System.Net.IPNetwork.TryParse(network, out _), nameof(options.AllowedPrivateAddresses),
-                $"has '{network}'; give networks as address/bits with no bit set behind them, for example 10.1.0.0/16 or 127.0.0.1/32.");
+                $"has '{network}'; give networks as address/bits, for example 10.1.0.0/16 or 127.0.0.1/32.");
         }
 
         return wrong.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(wrong);
