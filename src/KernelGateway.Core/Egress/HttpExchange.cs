@@ -51,7 +51,7 @@ internal static class HttpExchange
         var up = SendAsync(connection, request, stream);
         var down = ReceiveAsync(connection, stream);
         var gone = Task.CompletedTask;
-        if (await Task.WhenAny(up, down) == up && up.IsCompletedSuccessfully)
+        if (await Task.WhenAny(up, down) == up && (up.IsCompletedSuccessfully || up.Exception?.InnerException is ServerReadsNoMoreException))
         {
             gone = ClientGoneAsync(connection);
             await Task.WhenAny(down, gone);
@@ -82,7 +82,7 @@ internal static class HttpExchange
 
             var size = long.Parse(digits, NumberStyles.HexNumber, CultureInfo.InvariantCulture);
             // Sizes are written anew, so that the server cannot read them in another way; extensions and trailers go.
-            await server.WriteAsync(Encoding.ASCII.GetBytes(string.Create(CultureInfo.InvariantCulture, $"{size:x}\r\n")), connection.Life);
+            await WriteAsync(connection, server, Encoding.ASCII.GetBytes(string.Create(CultureInfo.InvariantCulture, $"{size:x}\r\n")));
             await CopyAsync(connection, server, size);
             if (size == 0)
             {
@@ -95,7 +95,7 @@ internal static class HttpExchange
                 throw new IOException("A chunk is longer than its size.");
             }
 
-            await server.WriteAsync(LineEnd, connection.Life);
+            await WriteAsync(connection, server, LineEnd);
             if (size == 0)
             {
                 return;
@@ -114,9 +114,21 @@ internal static class HttpExchange
                 throw new EndOfStreamException();
             }
 
-            await server.WriteAsync(buffer.AsMemory(0, got), connection.Life);
+            await WriteAsync(connection, server, buffer.AsMemory(0, got));
             connection.Sent(got);
             length -= got;
+        }
+    }
+
+    private static async Task WriteAsync(EgressConnection connection, NetworkStream server, ReadOnlyMemory<byte> bytes)
+    {
+        try
+        {
+            await server.WriteAsync(bytes, connection.Life);
+        }
+        catch (IOException error)
+        {
+            throw new ServerReadsNoMoreException(error);
         }
     }
 
@@ -161,6 +173,9 @@ internal static class HttpExchange
             await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, connection.Life);
         }
     }
+
+    /// <summary>The server has answered before it had all, or has gone; which, its answer tells.</summary>
+    private sealed class ServerReadsNoMoreException(IOException cause) : IOException(cause.Message, cause);
 
     private static Task Settled(Task task) => task.ContinueWith(static _ => { }, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
 }

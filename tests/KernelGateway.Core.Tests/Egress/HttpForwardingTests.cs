@@ -166,6 +166,22 @@ public sealed class HttpForwardingTests
     }
 
     [Test]
+    public async Task A_server_that_answers_before_it_has_the_whole_body_is_heard()
+    {
+        using var server = new Server();
+        await using var proxy = new TestProxy(TestProxy.Allow($"a.test:{server.Port}"));
+        using var client = await proxy.ConnectAsync();
+        await client.SendAsync($"POST http://a.test:{server.Port}/ HTTP/1.1\r\nContent-Length: 100000000\r\n\r\nbegin");
+        using var accepted = await server.AcceptAsync();
+        await accepted.ReadHeadAsync();
+
+        await accepted.SendAsync("HTTP/1.1 413 Too large\r\nContent-Length: 0\r\n\r\n");
+        accepted.Socket.Shutdown(System.Net.Sockets.SocketShutdown.Send);
+
+        (await client.ReadToEndAsync()).Should().StartWith("HTTP/1.1 413 ").And.Contain("Connection: close");
+    }
+
+    [Test]
     public async Task A_server_that_speaks_no_http_is_told_as_such()
     {
         using var server = new Server();

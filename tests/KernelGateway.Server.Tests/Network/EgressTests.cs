@@ -266,7 +266,24 @@ public sealed class EgressTests
             os.kill(forwarder, signal.SIGKILL)
             while len(agents()) < 2 or forwarder in agents(): pass
             print(fetch('http://web.test:{{_web.Port}}/'))
-            """)).Should().Be("hello from web.test\n");
+            # One that never lives long is given up, and then nobody waits for it.
+            refused = False
+            while not refused:
+                for pid in agents()[1:]:
+                    try:
+                        os.kill(pid, signal.SIGKILL)
+                    except ProcessLookupError:
+                        pass
+                try:
+                    socket.create_connection(('127.0.0.1', 3128), 5).close()
+                except ConnectionRefusedError:
+                    refused = True
+                except OSError:
+                    pass
+            print('refused')
+            """)).Should().Be("hello from web.test\nrefused\n");
+        await SetAsync(sandbox.Id, new { networkPolicy = "allowlist", allowedHosts = new[] { $"web.test:{_web.Port}" } });
+        (await OutputAsync(sandbox.Id, $"print(fetch('http://web.test:{_web.Port}/'))")).Should().Be("hello from web.test\n");
     }
 
     [Test]
