@@ -3,7 +3,7 @@ using System.Net.Sockets;
 
 namespace KernelGateway.Core.Egress;
 
-/// <summary>Carries bytes both ways, no more in memory than one buffer each way: who does not read is not sent more.</summary>
+/// <summary>Carries bytes both ways, no more in memory than one buffer each way, and only while something moves: who does not read is not sent more.</summary>
 internal static class Relay
 {
     internal const int BufferSize = 32 << 10;
@@ -25,14 +25,11 @@ internal static class Relay
         Action end,
         EgressConnection connection)
     {
-        var buffer = ArrayPool<byte>.Shared.Rent(BufferSize);
         try
         {
-            int got;
-            while ((got = await read(buffer.AsMemory(0, BufferSize), connection.Life)) > 0)
+            while (await MoveAsync(read, target, connection.Life) is > 0 and var moved)
             {
-                await target.WriteAsync(buffer.AsMemory(0, got), connection.Life);
-                count(got);
+                count(moved);
             }
 
             end();
@@ -41,6 +38,19 @@ internal static class Relay
         {
             connection.Cut();
             throw;
+        }
+    }
+
+    private static async ValueTask<int> MoveAsync(Func<Memory<byte>, CancellationToken, ValueTask<int>> read, Stream target, CancellationToken cancellationToken)
+    {
+        // Waits for something to come without a buffer: a tunnel in which nothing happens costs none.
+        await read(Memory<byte>.Empty, cancellationToken);
+        var buffer = ArrayPool<byte>.Shared.Rent(BufferSize);
+        try
+        {
+            var got = await read(buffer.AsMemory(0, BufferSize), cancellationToken);
+            await target.WriteAsync(buffer.AsMemory(0, got), cancellationToken);
+            return got;
         }
         finally
         {
