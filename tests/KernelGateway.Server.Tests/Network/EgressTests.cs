@@ -257,7 +257,10 @@ public sealed class EgressTests
             def agents():
                 found = []
                 for p in filter(str.isdigit, os.listdir('/proc')):
-                    words = open('/proc/%s/cmdline' % p, 'rb').read().split(b'\0')
+                    try:
+                        words = open('/proc/%s/cmdline' % p, 'rb').read().split(b'\0')
+                    except OSError:
+                        continue # It has just ended.
                     if b'tini' not in words[0] and any(w.endswith(b'/agent.py') for w in words):
                         found.append(int(p))
                 return sorted(found)
