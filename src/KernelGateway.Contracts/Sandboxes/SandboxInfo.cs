@@ -39,6 +39,15 @@ public sealed record SandboxInfo
     /// <summary>What it may use at most.</summary>
     public required SandboxLimits Limits { get; init; }
 
+    /// <summary>What its code may reach.</summary>
+    public required NetworkPolicy NetworkPolicy { get; init; }
+
+    /// <summary>The hosts that are allowed, in canonical spelling.</summary>
+    public IReadOnlyList<string> AllowedHosts { get; init; } = [];
+
+    /// <summary>The hosts that are denied, in canonical spelling; they beat the allowed ones.</summary>
+    public IReadOnlyList<string> DeniedHosts { get; init; } = [];
+
     /// <summary>Its labels.</summary>
     public required IReadOnlyDictionary<string, string> Tags { get; init; }
 

@@ -36,6 +36,12 @@ internal abstract class LauncherPlace : IDisposable
     /// <summary>Where its files begin on the host.</summary>
     internal abstract FileRoot Files { get; }
 
+    /// <summary>The opened folder of the socket to the gateway's proxy, which code in the place can look into and not change; <c>null</c> where the place is not confined.</summary>
+    internal FolderHandle? Egress { get; init; }
+
+    /// <summary>The same folder, as code in the place sees it.</summary>
+    internal string EgressInside { get; init; } = "";
+
     /// <summary>Completes when the process that stands for the place has ended.</summary>
     internal abstract Task Gone { get; }
 
@@ -56,5 +62,9 @@ internal abstract class LauncherPlace : IDisposable
     /// <summary>What the variant needs to find the place again.</summary>
     internal abstract JsonObject Describe();
 
-    public virtual void Dispose() => Sockets.Dispose();
+    public virtual void Dispose()
+    {
+        Sockets.Dispose();
+        Egress?.Dispose();
+    }
 }

@@ -21,6 +21,9 @@ internal static partial class LibC
     internal const uint InotifyCreate = 0x100;
     internal const uint InotifyMovedTo = 0x80;
 
+    /// <summary>"Leave the owner as it is."</summary>
+    internal const uint SameOwner = uint.MaxValue;
+
     internal const int Esrch = 3;
     internal const int Eexist = 17;
 
@@ -47,6 +50,15 @@ internal static partial class LibC
 
     [LibraryImport("libc", EntryPoint = "lchown", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     internal static partial int LChown(string path, uint owner, uint group);
+
+    [LibraryImport("libc", EntryPoint = "unlinkat", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    internal static partial int UnlinkAt(SafeFileHandle directory, string path, int flags);
+
+    [LibraryImport("libc", EntryPoint = "fchownat", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    internal static partial int ChownAt(SafeFileHandle directory, string path, uint owner, uint group, int flags);
+
+    [LibraryImport("libc", EntryPoint = "fchmodat", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    internal static partial int ChmodAt(SafeFileHandle directory, string path, uint mode, int flags);
 
     [LibraryImport("libc", EntryPoint = "geteuid")]
     internal static partial uint GetEffectiveUid();

@@ -71,6 +71,9 @@ internal sealed class OciFolders(string state, string? ours)
 
         internal string Logs => Path.Combine(root, "logs");
 
+        /// <summary>Of root; the sandbox's group may look into it.</summary>
+        internal string Egress => Path.Combine(root, "net");
+
         internal string Work => Path.Combine(root, "work");
 
         internal string PidFile => Path.Combine(root, "pid");
@@ -88,6 +91,12 @@ internal sealed class OciFolders(string state, string? ours)
 
             Make(root, Searchable);
             Make(Bundle, OwnerOnly);
+            Make(Egress, OwnerOnly | UnixFileMode.GroupRead | UnixFileMode.GroupExecute);
+            if (LibC.LChown(Egress, LibC.SameOwner, kernelUid) != 0)
+            {
+                throw new IOException($"{Egress} could not be given to group {kernelUid}.");
+            }
+
             foreach (var folder in new[] { Sockets, Logs, Work })
             {
                 Make(folder, OwnerOnly);

@@ -165,6 +165,8 @@ internal sealed class OciSite(OciProvisionerOptions options, OciRuntime runtime,
                 SocketsInside = OciPolicy.SocketsInside,
                 LauncherInside = OciPolicy.LauncherInside,
                 WorkInside = OciPolicy.Workspace,
+                Egress = FolderHandle.Open(sandbox.Folders.Egress),
+                EgressInside = OciPolicy.EgressInside,
                 LogsOnHost = sandbox.Folders.Logs,
                 Variables = OciPolicy.KernelVariables,
             };

@@ -19,7 +19,7 @@ internal sealed record SharedFiles(string Rootfs, string Etc, string Launcher)
     private static readonly TimeSpan CompileDeadline = TimeSpan.FromSeconds(60);
 
     private static readonly string[] MountPoints =
-        ["usr", "etc", "proc", "dev", "sys", "tmp", "run", "run/kg", "run/kg/s", "run/kg/log", "run/kg/launcher", "workspace", "var", "home", "root"];
+        ["usr", "etc", "proc", "dev", "sys", "tmp", "run", "run/kg", "run/kg/s", "run/kg/log", "run/kg/net", "run/kg/launcher", "workspace", "var", "home", "root"];
 
     /// <summary>Writes the files unless they are there already.</summary>
     /// <param name="parent">Folder for all versions.</param>
