@@ -8,6 +8,9 @@ public interface IKernelProvisioner
     /// <summary>The canonical variant name, for example <c>local</c>.</summary>
     string Name { get; }
 
+    /// <summary>The optional powers that its places have, for example <see cref="ILimitable"/>; so that a refusal can name the variants that can.</summary>
+    IReadOnlyCollection<Type> Powers => [];
+
     /// <summary>Says whether this variant can be used on this host now and, if not, what is missing.</summary>
     Task<ProvisionerReadiness> CheckAsync(CancellationToken cancellationToken);
 

@@ -45,6 +45,9 @@ internal sealed partial class LauncherHost : IKernelHost
 
     public Task<HostExit> Exited => _exited.Task;
 
+    public TPower? PowerOf<TPower>()
+        where TPower : class => _place as TPower;
+
     private LauncherClient Client => _client ?? throw new InvalidOperationException("Not connected.");
 
     public async Task<IHostedKernel> LaunchKernelAsync(KernelLaunch launch, CancellationToken cancellationToken)
@@ -137,6 +140,9 @@ internal sealed partial class LauncherHost : IKernelHost
 
     internal Task SignalAsync(string kernel, int signal, bool group, CancellationToken cancellationToken) =>
         Client.SignalAsync(kernel, signal, group, cancellationToken);
+
+    internal Task TerminateChildrenAsync(string kernel, CancellationToken cancellationToken) =>
+        Client.TerminateChildrenAsync(kernel, cancellationToken);
 
     private async Task KillUnwantedAsync(string kernel)
     {

@@ -1,13 +1,16 @@
 using System.Text.Json.Nodes;
+using KernelGateway.Core.Provisioning;
 using KernelGateway.Provisioners.Launcher;
 using KernelGateway.Provisioners.Native;
 
 namespace KernelGateway.Provisioners.Oci;
 
 /// <summary>One container.</summary>
-internal sealed class OciPlace(OciSite site, OciSandbox sandbox, WatchedProcess init) : LauncherPlace
+internal sealed class OciPlace(OciSite site, OciSandbox sandbox, WatchedProcess init) : LauncherPlace, ILimitable, IMeasurable
 {
     private static readonly TimeSpan KillPatience = TimeSpan.FromSeconds(5);
+
+    private readonly CgroupMeter _meter = new(site.Layout, sandbox.Cgroup.Group);
 
     internal override string Variant => OciProvisioner.VariantName;
 
@@ -20,6 +23,16 @@ internal sealed class OciPlace(OciSite site, OciSandbox sandbox, WatchedProcess 
     internal int InitPid => init.Pid;
 
     internal override long OomKills() => sandbox.Cgroup.OomKills();
+
+    public void SetLimits(ResourceLimits limits)
+    {
+        SandboxIds.Check(limits);
+        new CgroupChange(site.Layout, sandbox.Cgroup.Group).Apply(limits, _meter.MemoryHeld());
+    }
+
+    public ResourceUsage ReadUsage() => _meter.ReadUsage();
+
+    public LimitCounters ReadCounters() => _meter.ReadCounters();
 
     internal override string LastWords() => TextTail.OfFile(sandbox.Folders.Stdio);
 
@@ -48,6 +61,7 @@ internal sealed class OciPlace(OciSite site, OciSandbox sandbox, WatchedProcess 
 
     public override void Dispose()
     {
+        _meter.Dispose();
         init.Dispose();
         base.Dispose();
         site.LetGo(SandboxId);
