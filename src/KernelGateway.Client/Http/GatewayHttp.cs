@@ -42,6 +42,9 @@ internal sealed class GatewayHttp : IDisposable
     public Task<T> PostAsync<T>(string path, object? body, Repeat repeat, CancellationToken cancellationToken) =>
         ReadAsync<T>(HttpMethod.Post, path, body, repeat, null, cancellationToken);
 
+    public Task<T> PatchAsync<T>(string path, object body, Repeat repeat, CancellationToken cancellationToken) =>
+        ReadAsync<T>(HttpMethod.Patch, path, body, repeat, null, cancellationToken);
+
     public async Task SendAsync(HttpMethod method, string path, object? body, Repeat repeat, CancellationToken cancellationToken) =>
         await SendAsync(method, path, body, repeat, null, static (_, _) => Task.FromResult(true), cancellationToken);
 

@@ -111,6 +111,8 @@ internal sealed class ResultGatherer
             State = ExecutionState.Finished,
             Status = status,
             Reason = finished.Reason,
+            ReasonCode = finished.ReasonCode,
+            Violations = finished.Violations,
             ExecutionCount = finished.ExecutionCount ?? _execution.ExecutionCount,
             FinishedAt = finished.Time,
             LastSequence = finished.Sequence,

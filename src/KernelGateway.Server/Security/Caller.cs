@@ -12,6 +12,10 @@ internal static class Caller
     public static string Owner(this ClaimsPrincipal? user) =>
         user?.Identity?.Name ?? throw new InvalidOperationException("This route must require authorization.");
 
+    /// <summary>The caller for other people to read: the owner, and which of his keys.</summary>
+    public static string Describe(this ClaimsPrincipal? user) =>
+        user?.FindFirst(ApiKeyHandler.KeyIdClaim)?.Value is { Length: > 8 } key ? $"{user.Owner()} (API key {key[..8]})" : user.Owner();
+
     /// <summary>The header <c>Idempotency-Key</c>, if it was sent.</summary>
     public static string? IdempotencyKey(this HttpContext http) =>
         http.Request.Headers.TryGetValue("Idempotency-Key", out var key) ? key.ToString() : null;
