@@ -32,10 +32,11 @@ internal sealed class CgroupChange(CgroupLayout layout, string group)
         }
         catch (IOException error)
         {
+            var memoryRefused = written.All(done => done.Path.Contains("memory.", StringComparison.Ordinal)) && error is not (FileNotFoundException or DirectoryNotFoundException);
             Undo(written);
-            throw Directory.Exists(layout.FolderOf("memory", group))
+            throw memoryRefused
                 ? MemoryInUse(limits, memoryHeld, error)
-                : new GatewayException(ErrorCode.Conflict, "The sandbox has ended or is being ended.", inner: error);
+                : new GatewayException(ErrorCode.Conflict, $"The host cannot change the limits. Nothing was changed. {error.Message}", inner: error);
         }
     }
 
