@@ -69,11 +69,11 @@ public sealed class LimitTests : GatewayFixture
     }
 
     [TestCase("import subprocess\nprint('begun', flush=True)\nsubprocess.run(['bash', '-c', 'bomb() { bomb | bomb & }; bomb; sleep 100'])", TestName = "R01_a_fork_bomb_of_the_shell_is_contained_and_the_run_can_be_interrupted")]
-    [TestCase("import os, time\nprint('begun', flush=True)\nwhile True:\n    try:\n        if os.fork() == 0:\n            time.sleep(100); os._exit(0)\n    except BlockingIOError:\n        time.sleep(0.01)", TestName = "R01_a_fork_bomb_of_the_kernel_is_contained_and_the_run_can_be_interrupted")]
+    [TestCase("import os, signal, time\nprint('begun', flush=True)\nwhile True:\n    try:\n        if os.fork() == 0:\n            signal.signal(signal.SIGINT, signal.SIG_DFL); time.sleep(100); os._exit(0)\n    except BlockingIOError:\n        time.sleep(0.01)", TestName = "R01_a_fork_bomb_of_the_kernel_is_contained_and_the_run_can_be_interrupted")]
     public async Task R01_a_fork_bomb(string code, CancellationToken cancellationToken)
     {
         await using var neighbour = await CreateAsync(cancellationToken: cancellationToken);
-        await using var sandbox = await CreateAsync(pids: 64, cancellationToken: cancellationToken);
+        await using var sandbox = await CreateAsync(memoryMb: 1024, pids: 64, cancellationToken: cancellationToken);
         var run = await sandbox.StartCodeAsync(code, cancellationToken: cancellationToken);
         await FirstAsync<OutputEvent>(sandbox, run.FirstSequence, cancellationToken);
         while ((await sandbox.GetUsageAsync(cancellationToken)) is { PidsRefused: 0 })
@@ -86,7 +86,7 @@ public sealed class LimitTests : GatewayFixture
         await run.ForceInterruptAsync(cancellationToken);
         var result = await run.WaitAsync(cancellationToken);
 
-        result.Status.Should().Be(ExecutionStatus.Interrupted);
+        result.Status.Should().Be(ExecutionStatus.Interrupted, $"{result.ReasonCode}: {result.Execution.Reason} {result.Stderr}");
         result.ReasonCode.Should().Be(ReasonCodes.Interrupted);
         result.Violations.Should().Contain(v => v.Kind == ReasonCodes.Pids);
         var began = Stopwatch.GetTimestamp();
@@ -111,7 +111,7 @@ public sealed class LimitTests : GatewayFixture
     public async Task Limits_change_while_code_runs_and_hold_at_once(CancellationToken cancellationToken)
     {
         await using var sandbox = await CreateAsync(memoryMb: 192, pids: 32, cancellationToken: cancellationToken);
-        const string Threads = "import threading\nstop = threading.Event()\nmade = 0\ntry:\n    for _ in range(60): threading.Thread(target=stop.wait).start(); made += 1\nexcept RuntimeError: pass\nstop.set()\nmade";
+        const string Threads = "import threading\nstop = threading.Event()\nmade = []\ntry:\n    for _ in range(60):\n        thread = threading.Thread(target=stop.wait)\n        thread.start()\n        made.append(thread)\nexcept RuntimeError: pass\nstop.set()\n[thread.join() for thread in made]\nlen(made)";
         (await sandbox.RunCodeAsync(Threads, cancellationToken: cancellationToken)).Text.Should().NotBe("60");
 
         var info = await sandbox.SetLimitsAsync(cpu: 2, memoryMb: 512, pids: 128, cancellationToken);

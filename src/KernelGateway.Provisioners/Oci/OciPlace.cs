@@ -27,6 +27,8 @@ internal sealed class OciPlace(OciSite site, OciSandbox sandbox, WatchedProcess 
     public void SetLimits(ResourceLimits limits)
     {
         SandboxIds.Check(limits);
+        // Before the group's own limit, or that would not be the one that counts. Never lowered: processes may be above it already.
+        ProcessCountLimit.Raise(sandbox.Cgroup.Processes, OciPolicy.ProcessCount(limits.Pids));
         new CgroupChange(site.Layout, sandbox.Cgroup.Group).Apply(limits, _meter.MemoryHeld());
     }
 

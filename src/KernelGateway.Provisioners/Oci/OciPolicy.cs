@@ -56,6 +56,9 @@ internal static class OciPolicy
         ["OPENBLAS_NUM_THREADS"] = "1",
     };
 
+    /// <summary>RLIMIT_NPROC for a limit of the control group, which is to be hit first.</summary>
+    internal static ulong ProcessCount(int pids) => (ulong)pids * 2;
+
     /// <summary>Resource limits of every process: soft, hard.</summary>
     internal static IEnumerable<(string Name, ulong Soft, ulong Hard)> ResourceLimits(OciProvisionerOptions options, int pids) =>
     [
@@ -63,7 +66,7 @@ internal static class OciPolicy
         ("CORE", 0, 0),
         ("FSIZE", (ulong)options.MaxFileBytes, (ulong)options.MaxFileBytes),
         // Counted for the sandbox's own uid; the control group is what stops a fork bomb.
-        ("NPROC", (ulong)pids * 2, (ulong)pids * 2),
+        ("NPROC", ProcessCount(pids), ProcessCount(pids)),
         ("MEMLOCK", 65536, 65536),
         ("MSGQUEUE", 0, 0),
         ("SIGPENDING", 1024, 1024),
