@@ -69,9 +69,6 @@ internal static partial class LibC
     [LibraryImport("libc", EntryPoint = "faccessat", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     internal static partial int AccessAt(SafeFileHandle directory, string path, int mode, int flags);
 
-    [LibraryImport("libc", EntryPoint = "prlimit64", SetLastError = true)]
-    internal static unsafe partial int ProcessLimit(int pid, int resource, ulong* wanted, ulong* before);
-
     internal static int PidfdOpen(int pid) => (int)SystemCall(SysPidfdOpen, pid, 0, 0, 0);
 
     internal static int PidfdSendSignal(int pidfd, int signal) => (int)SystemCall(SysPidfdSendSignal, pidfd, signal, 0, 0);

@@ -1,4 +1,6 @@
+using System.Globalization;
 using System.Text.Json.Nodes;
+using KernelGateway.Core.Errors;
 using KernelGateway.Core.Provisioning;
 using KernelGateway.Provisioners.Launcher;
 using KernelGateway.Provisioners.Native;
@@ -27,8 +29,11 @@ internal sealed class OciPlace(OciSite site, OciSandbox sandbox, WatchedProcess 
     public void SetLimits(ResourceLimits limits)
     {
         SandboxIds.Check(limits);
-        // Before the group's own limit, or that would not be the one that counts. Never lowered: processes may be above it already.
-        ProcessCountLimit.Raise(sandbox.Cgroup.Processes, OciPolicy.ProcessCount(limits.Pids));
+        if (ProcessRoom() is { } room && limits.Pids > room)
+        {
+            throw new GatewayException(ErrorCode.Conflict, $"The processes of this sandbox were started with room for at most {room}. Nothing was changed. For more make a new sandbox.", "pids");
+        }
+
         new CgroupChange(site.Layout, sandbox.Cgroup.Group).Apply(limits, _meter.MemoryHeld());
     }
 
@@ -67,6 +72,21 @@ internal sealed class OciPlace(OciSite site, OciSandbox sandbox, WatchedProcess 
         init.Dispose();
         base.Dispose();
         site.LetGo(SandboxId);
+    }
+
+    /// <summary>RLIMIT_NPROC as the first process has it and passes it on; <c>null</c> when there is none.</summary>
+    private int? ProcessRoom()
+    {
+        const string Name = "Max processes";
+        try
+        {
+            var line = File.ReadLines($"/proc/{init.Pid}/limits").FirstOrDefault(line => line.StartsWith(Name, StringComparison.Ordinal));
+            return int.TryParse(line?[Name.Length..].TrimStart().Split(' ')[0], NumberStyles.None, CultureInfo.InvariantCulture, out var room) ? room : null;
+        }
+        catch (IOException)
+        {
+            return null; // It is ending.
+        }
     }
 }
 

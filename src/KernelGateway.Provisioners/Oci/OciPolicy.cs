@@ -56,8 +56,8 @@ internal static class OciPolicy
         ["OPENBLAS_NUM_THREADS"] = "1",
     };
 
-    /// <summary>RLIMIT_NPROC for a limit of the control group, which is to be hit first.</summary>
-    internal static ulong ProcessCount(int pids) => (ulong)pids * 2;
+    /// <summary>RLIMIT_NPROC for a limit of the control group, which is to be hit first, also when it is raised later: this one cannot be without CAP_SYS_RESOURCE.</summary>
+    internal static ulong ProcessCount(int pids) => Math.Max((ulong)pids * 2, 2048);
 
     /// <summary>Resource limits of every process: soft, hard.</summary>
     internal static IEnumerable<(string Name, ulong Soft, ulong Hard)> ResourceLimits(OciProvisionerOptions options, int pids) =>
