@@ -123,6 +123,7 @@ public sealed class CgroupTreeTests : IDisposable
         var layout = new CgroupLayout(1, trees, [.. trees.Values]);
         Write(layout, "memory", "memory.limit_in_bytes", "536870912");
         Write(layout, "memory", "memory.memsw.limit_in_bytes", "536870912");
+        File.WriteAllText(Path.Combine(trees["memory"], "memory.memsw.limit_in_bytes"), "9223372036854771712\n"); // Swap is counted on this host.
         Write(layout, "memory", "memory.usage_in_bytes", "104857600");
         Write(layout, "memory", "memory.max_usage_in_bytes", "209715200");
         Write(layout, "memory", "memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 2");
