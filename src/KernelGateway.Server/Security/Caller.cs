@@ -12,9 +12,12 @@ internal static class Caller
     public static string Owner(this ClaimsPrincipal? user) =>
         user?.Identity?.Name ?? throw new InvalidOperationException("This route must require authorization.");
 
+    /// <summary>The id of the caller's API key; null when there is none.</summary>
+    public static string? KeyId(this ClaimsPrincipal? user) => user?.FindFirst(ApiKeyHandler.KeyIdClaim)?.Value;
+
     /// <summary>The caller for other people to read: the owner, and which of his keys.</summary>
     public static string Describe(this ClaimsPrincipal? user) =>
-        user?.FindFirst(ApiKeyHandler.KeyIdClaim)?.Value is { Length: > 8 } key ? $"{user.Owner()} (API key {key[..8]})" : user.Owner();
+        user.KeyId() is { Length: > 8 } key ? $"{user.Owner()} (API key {key[..8]})" : user.Owner();
 
     /// <summary>The header <c>Idempotency-Key</c>, if it was sent.</summary>
     public static string? IdempotencyKey(this HttpContext http) =>
