@@ -136,6 +136,29 @@ public sealed class LimitTests : GatewayFixture
     }
 
     [Test]
+    public async Task Name_tags_and_end_are_changed_and_outlive_a_crash_of_the_gateway(CancellationToken cancellationToken)
+    {
+        await using var gateway = await GatewayProcess.StartNewAsync();
+        await using var client = gateway.Client();
+        await using var sandbox = await Sandbox.CreateAsync(client, new CreateSandboxRequest { Tags = new Dictionary<string, string> { ["old"] = "1" } }, cancellationToken);
+        await sandbox.RenameAsync("renamed", cancellationToken);
+        await sandbox.SetTagsAsync(new Dictionary<string, string?> { ["old"] = null, ["new"] = "2" }, cancellationToken);
+        await sandbox.SetLimitsAsync(cpu: 0.5, pids: 77, cancellationToken: cancellationToken);
+        var moved = await sandbox.SetTimeoutAsync(TimeSpan.FromHours(3), cancellationToken);
+        moved.ExpiresAt.Should().BeCloseTo(TimeProvider.System.GetUtcNow().AddHours(3), TimeSpan.FromSeconds(10));
+
+        await gateway.KillAsync();
+        await gateway.StartAsync();
+
+        var info = await sandbox.RefreshAsync(cancellationToken);
+        info.Name.Should().Be("renamed");
+        info.Tags.Should().Equal(new Dictionary<string, string> { ["new"] = "2" });
+        info.Limits.Should().Be(moved.Limits);
+        info.ExpiresAt.Should().Be(moved.ExpiresAt);
+        (await sandbox.SetTimeoutAsync(Timeout.InfiniteTimeSpan, cancellationToken)).ExpiresAt.Should().BeNull();
+    }
+
+    [Test]
     public async Task Usage_says_what_was_used(CancellationToken cancellationToken)
     {
         await using var sandbox = await CreateAsync(memoryMb: 512, cancellationToken: cancellationToken);

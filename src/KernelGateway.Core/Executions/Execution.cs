@@ -47,7 +47,7 @@ public sealed class Execution
     internal StopCause? Stop { get; set; }
 
     /// <summary>The last step that was taken to end it, with the time; null when none was.</summary>
-    internal (Notes.EscalationNote Note, DateTimeOffset At)? Escalated { get; set; }
+    internal (Notes.EscalationNote Note, DateTimeOffset At)? Escalated { get; private set; }
 
     /// <summary>True as soon as somebody climbs from step to step until it has ended.</summary>
     internal bool IsEscalating { get; set; }
@@ -61,6 +61,15 @@ public sealed class Execution
     internal string? ErrorCause { get; set; }
 
     internal bool HasEnded => info.State is ExecutionState.Finished or ExecutionState.Unknown;
+
+    /// <summary>Remembers a step; an interrupt in between takes nothing back.</summary>
+    internal void Take(Notes.EscalationNote step, DateTimeOffset at)
+    {
+        if (Escalated is not { } last || last.Note.Step <= step.Step)
+        {
+            Escalated = (step, at);
+        }
+    }
 
     internal void Update(Func<ExecutionInfo, ExecutionInfo> change) => info = change(info);
 

@@ -111,7 +111,7 @@ internal sealed class ExecutionTable(string sandboxId, int keepEnded)
         {
             var note = Notes.Read<Notes.EscalationNote>(entry);
             execution.Stop = new StopCause(note.ReasonCode, note.Reason);
-            execution.Escalated = (note, entry.Time);
+            execution.Take(note, entry.Time);
         }
         else if (entry.Kind == JournalEntryKind.KernelMessage && messageType is not null && !execution.HasEnded)
         {

@@ -146,7 +146,7 @@ internal sealed partial class KernelSession
     private void RecordStep(Execution execution, EscalationStep step, StopCause cause)
     {
         var note = new Notes.EscalationNote(step, cause.Code, cause.Reason, execution.IsEscalating);
-        execution.Escalated = (note, _time.GetUtcNow());
+        execution.Take(note, _time.GetUtcNow());
         try
         {
             _journal.Append(new JournalEntry
