@@ -6,8 +6,9 @@ sandbox, so it imports nothing it can do without. Newline-delimited JSON over a 
   {"id":1,"op":"hello"}
   {"id":2,"op":"launch","kernel":"k2","argv":[...],"env":{...},"cwd":"/workspace","connection":{...}}
   {"id":3,"op":"signal","kernel":"k2","signal":2,"group":true}
-  {"id":4,"op":"shutdown","grace":5.0}
-  {"id":5,"op":"forward","socket":"/run/kg/net/proxy","ports":[3128,1080]}
+  {"id":4,"op":"terminate_children","kernel":"k2"}
+  {"id":5,"op":"shutdown","grace":5.0}
+  {"id":6,"op":"forward","socket":"/run/kg/net/proxy","ports":[3128,1080]}
 
 Answers carry the id and "ok"; every connection also gets {"event":"exit",...} when a kernel ends.
 The peers are processes of the sandbox or its gateway; nobody is trusted with more than his own line.
@@ -56,6 +57,7 @@ class Agent:
             "hello": self.hello,
             "launch": self.launch,
             "signal": self.signal,
+            "terminate_children": self.terminate_children,
             "shutdown": self.shutdown,
             "forward": self.forward,
         }
@@ -114,7 +116,7 @@ class Agent:
             operation = request.get("op")
             handler = self.operations.get(operation) if isinstance(operation, str) else None
             if handler is None:
-                raise Refused("op must be hello, launch, signal, shutdown or forward.")
+                raise Refused("op must be " + ", ".join(self.operations) + ".")
             reply = handler(connection, number, request)
         except Refused as refusal:
             reply = {"ok": False, "error": str(refusal)}
@@ -169,19 +171,28 @@ class Agent:
         kernel.asked_by = (connection, number)
         return None
 
-    def signal(self, _connection, _number, request):
-        name, number = request.get("kernel"), request.get("signal")
+    def running_kernel(self, name):
         kernel = self.kernels.get(name) if isinstance(name, str) else None
         if kernel is None:
             raise Refused("There is no such kernel.")
         if kernel.ended:
             raise Refused("The kernel " + name + " has ended.")
+        return kernel
+
+    def signal(self, _connection, _number, request):
+        kernel, number = self.running_kernel(request.get("kernel")), request.get("signal")
         if not isinstance(number, int) or not 1 <= number <= 64:
             raise Refused("signal must be a number from 1 to 64.")
         try:
             (os.killpg if request.get("group") else os.kill)(kernel.pid, number)
         except OSError as error:
             raise Refused("The signal could not be sent: " + str(error)) from None
+        return {"ok": True}
+
+    def terminate_children(self, _connection, _number, request):
+        kernel = self.running_kernel(request.get("kernel"))
+        # What has left the kernel's session and lost its parent is nobody's child any more; the sandbox's end takes it.
+        self.strike(descendants(kernel.pid, {kernel.pid}), signal.SIGTERM)
         return {"ok": True}
 
     def shutdown(self, _connection, _number, request):

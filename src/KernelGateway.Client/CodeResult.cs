@@ -36,6 +36,12 @@ public sealed record CodeResult
     /// <summary>The kernel's counter (<c>In [n]</c>).</summary>
     public int? ExecutionCount => Execution.ExecutionCount;
 
+    /// <summary>Why it ended that way, in one stable word of <see cref="Contracts.ReasonCodes"/>; <c>null</c> when it ended well.</summary>
+    public string? ReasonCode => Execution.ReasonCode;
+
+    /// <summary>The limits it came up against.</summary>
+    public IReadOnlyList<Violation> Violations => Execution.Violations;
+
     /// <summary>Whether it ran to its end without an error.</summary>
     public bool Success => Status == ExecutionStatus.Ok && Error is null;
 

@@ -94,7 +94,16 @@ public sealed class RunningCode
     /// <param name="cancellationToken">Cancels the call.</param>
     /// <exception cref="KernelGatewayException">The gateway refused or could not be reached.</exception>
     public Task InterruptAsync(CancellationToken cancellationToken = default) =>
-        _client.Http.InterruptAsync(Info.SandboxId, Id, cancellationToken);
+        _client.Http.InterruptAsync(Info.SandboxId, Id, escalate: false, cancellationToken);
+
+    /// <summary>
+    /// Ends the run whatever it does: interrupts it and, after the gateway's graces, asks its children to end, kills the kernel and at
+    /// last ends the sandbox. Returns at once; the events tell each step. Nothing happens when it has ended.
+    /// </summary>
+    /// <param name="cancellationToken">Cancels the call, not what has begun.</param>
+    /// <exception cref="KernelGatewayException">The gateway refused or could not be reached.</exception>
+    public Task ForceInterruptAsync(CancellationToken cancellationToken = default) =>
+        _client.Http.InterruptAsync(Info.SandboxId, Id, escalate: true, cancellationToken);
 
     /// <summary>Answers the <c>input()</c> that waits.</summary>
     /// <param name="value">The answer, without the newline.</param>

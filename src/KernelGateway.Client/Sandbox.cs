@@ -12,7 +12,7 @@ namespace KernelGateway.Client;
 /// A sandbox in a gateway: a place where code runs and keeps its state. Leaving an <c>await using</c> block ends a sandbox that
 /// this object created, unless <see cref="LeaveRunning"/> says otherwise. Every call bridges outages of the gateway as its client's options allow.
 /// </summary>
-public sealed class Sandbox : IAsyncDisposable
+public sealed partial class Sandbox : IAsyncDisposable
 {
     private static readonly TimeSpan DisposeDeadline = TimeSpan.FromSeconds(30);
 
@@ -157,7 +157,7 @@ public sealed class Sandbox : IAsyncDisposable
         {
             if (execution.State == ExecutionState.Running)
             {
-                await _client.Http.InterruptAsync(Id, execution.Id, cancellationToken);
+                await _client.Http.InterruptAsync(Id, execution.Id, escalate: false, cancellationToken);
                 interrupted = true;
             }
         }
@@ -189,6 +189,11 @@ public sealed class Sandbox : IAsyncDisposable
         IReadOnlyList<string>? deniedHosts = null,
         CancellationToken cancellationToken = default) =>
         _client.Http.SetNetworkAsync(Id, new SetNetworkRequest { NetworkPolicy = policy, AllowedHosts = allowedHosts, DeniedHosts = deniedHosts }, cancellationToken);
+
+    /// <summary>Ends the sandbox and everything in it, at once. Ending it twice is no error.</summary>
+    /// <param name="cancellationToken">Cancels the waiting.</param>
+    /// <exception cref="KernelGatewayException">The gateway refused or could not be reached.</exception>
+    public Task KillAsync(CancellationToken cancellationToken = default) => TerminateAsync(TimeSpan.Zero, cancellationToken);
 
     /// <summary>Ends the sandbox and everything in it. Ending it twice is no error.</summary>
     /// <param name="grace">How long processes may take to end by themselves; the gateway's default when <c>null</c>.</param>

@@ -46,6 +46,9 @@ internal sealed class GatewayHttp : IDisposable
     public Task<T> PutAsync<T>(string path, object body, CancellationToken cancellationToken) =>
         ReadAsync<T>(HttpMethod.Put, path, body, Repeat.Always, null, cancellationToken);
 
+    public Task<T> PatchAsync<T>(string path, object body, Repeat repeat, CancellationToken cancellationToken) =>
+        ReadAsync<T>(HttpMethod.Patch, path, body, repeat, null, cancellationToken);
+
     public async Task SendAsync(HttpMethod method, string path, object? body, Repeat repeat, CancellationToken cancellationToken) =>
         await SendAsync(() => Request(method, path, body, null), repeat, static (_, _) => Task.FromResult(true), _attemptDeadline, cancellationToken);
 

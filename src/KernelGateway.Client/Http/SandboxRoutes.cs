@@ -45,6 +45,12 @@ internal static class SandboxRoutes
     public static Task DeleteSandboxAsync(this GatewayHttp http, string id, TimeSpan? grace, CancellationToken ct) =>
         http.SendAsync(HttpMethod.Delete, grace is { } time ? string.Create(CultureInfo.InvariantCulture, $"{Of(id)}?graceSeconds={time.TotalSeconds}") : Of(id), null, Repeat.Always, ct);
 
+    public static Task<SandboxInfo> UpdateSandboxAsync(this GatewayHttp http, string id, UpdateSandboxRequest request, Repeat repeat, CancellationToken ct) =>
+        http.PatchAsync<SandboxInfo>(Of(id), request, repeat, ct);
+
+    public static Task<SandboxUsage> GetUsageAsync(this GatewayHttp http, string id, CancellationToken ct) =>
+        http.GetAsync<SandboxUsage>($"{Of(id)}/usage", ct);
+
     public static Task<SandboxInfo> RestartAsync(this GatewayHttp http, string id, string? contextId, CancellationToken ct) =>
         http.PostAsync<SandboxInfo>($"{Of(id)}/restart", new RestartRequest(contextId), Repeat.WhenNotSent, ct);
 
@@ -63,8 +69,8 @@ internal static class SandboxRoutes
     public static Task<ExecutionInfo> GetExecutionAsync(this GatewayHttp http, string id, string executionId, CancellationToken ct) =>
         http.GetAsync<ExecutionInfo>(Of(id, executionId), ct);
 
-    public static Task InterruptAsync(this GatewayHttp http, string id, string executionId, CancellationToken ct) =>
-        http.SendAsync(HttpMethod.Post, $"{Of(id, executionId)}/interrupt", null, Repeat.Always, ct);
+    public static Task InterruptAsync(this GatewayHttp http, string id, string executionId, bool escalate, CancellationToken ct) =>
+        http.SendAsync(HttpMethod.Post, $"{Of(id, executionId)}/interrupt", escalate ? new InterruptRequest(Escalate: true) : null, Repeat.Always, ct);
 
     public static Task ReplyInputAsync(this GatewayHttp http, string id, string executionId, string value, CancellationToken ct) =>
         http.SendAsync(HttpMethod.Post, $"{Of(id, executionId)}/input", new ReplyInputRequest(value), Repeat.WhenNotSent, ct);

@@ -1,5 +1,6 @@
 using System.Text;
 using KernelGateway.Client.Events;
+using KernelGateway.Contracts;
 using KernelGateway.Contracts.Events;
 using KernelGateway.Contracts.Executions;
 
@@ -19,6 +20,7 @@ internal sealed class ResultGatherer
     private CodeError? _error;
     private long _kept;
     private bool _truncated;
+    private bool _thinned;
 
     public ResultGatherer(ExecutionInfo execution, RunCodeOptions options)
     {
@@ -51,6 +53,9 @@ internal sealed class ResultGatherer
             case ExecutionFinishedEvent finished:
                 Finish(finished);
                 break;
+            case OmittedEvent { ReasonCode: ReasonCodes.Rate }:
+                _thinned = true; // Only updates of what is shown: what comes later does not stand in their place.
+                break;
             case TruncatedEvent or GapEvent or OmittedEvent:
                 _truncated = true;
                 break;
@@ -66,7 +71,7 @@ internal sealed class ResultGatherer
         Results = _results.ConvertAll(result => result.Value),
         Error = _error ?? Unsaid(_execution),
         Status = _execution.Status ?? throw new InvalidOperationException("The run has not ended."),
-        Truncated = _truncated,
+        Truncated = _truncated || _thinned,
         Duration = _execution is { StartedAt: { } start, FinishedAt: { } end } && end > start ? end - start : TimeSpan.Zero,
     };
 
@@ -111,6 +116,8 @@ internal sealed class ResultGatherer
             State = ExecutionState.Finished,
             Status = status,
             Reason = finished.Reason,
+            ReasonCode = finished.ReasonCode,
+            Violations = finished.Violations,
             ExecutionCount = finished.ExecutionCount ?? _execution.ExecutionCount,
             FinishedAt = finished.Time,
             LastSequence = finished.Sequence,

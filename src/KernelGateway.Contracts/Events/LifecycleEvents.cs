@@ -26,6 +26,12 @@ public sealed record ExecutionFinishedEvent : SandboxEvent
     /// <summary>Why, when the status does not say it all.</summary>
     public string? Reason { get; init; }
 
+    /// <summary>The same in one stable word, see <see cref="ReasonCodes"/>; <c>null</c> when it ended well.</summary>
+    public string? ReasonCode { get; init; }
+
+    /// <summary>The limits the run came up against.</summary>
+    public IReadOnlyList<Violation> Violations { get; init; } = [];
+
     /// <summary>The kernel's counter.</summary>
     public int? ExecutionCount { get; init; }
 }
@@ -38,6 +44,9 @@ public sealed record KernelStateEvent : SandboxEvent
 
     /// <summary>Why, for example how its process ended.</summary>
     public string? Reason { get; init; }
+
+    /// <summary>Why it is dead, in one stable word, see <see cref="ReasonCodes"/>.</summary>
+    public string? ReasonCode { get; init; }
 }
 
 /// <summary>The sandbox changed its state.</summary>
@@ -48,4 +57,42 @@ public sealed record SandboxStateEvent : SandboxEvent
 
     /// <summary>Why.</summary>
     public string? Reason { get; init; }
+
+    /// <summary>Why it ended, in one stable word, see <see cref="ReasonCodes"/>.</summary>
+    public string? ReasonCode { get; init; }
+}
+
+/// <summary>What its owner changed of the sandbox; members that did not change are <c>null</c>.</summary>
+public sealed record SandboxChangedEvent : SandboxEvent
+{
+    /// <summary>The new name.</summary>
+    public string? Name { get; init; }
+
+    /// <summary>All tags, as they are now.</summary>
+    public IReadOnlyDictionary<string, string>? Tags { get; init; }
+
+    /// <summary>The new default time limit of executions, seconds; 0: none.</summary>
+    public double? TimeoutSeconds { get; init; }
+
+    /// <summary>The new idle time, seconds; 0: never.</summary>
+    public double? IdleTimeoutSeconds { get; init; }
+
+    /// <summary>The new lifetime, seconds after creation; 0: never.</summary>
+    public double? LifetimeSeconds { get; init; }
+
+    /// <summary>The new limits, in force from now on.</summary>
+    public SandboxLimits? Limits { get; init; }
+}
+
+/// <summary>A step was taken to end a run: an interrupt, or more force because that did not help.</summary>
+public sealed record EscalationEvent : SandboxEvent
+{
+    /// <summary>What was done.</summary>
+    public required EscalationStep Step { get; init; }
+
+    /// <summary>Why the run is to end: <c>timeout</c> or <c>interrupted</c>.</summary>
+    public required string ReasonCode { get; init; }
+
+    /// <summary>The same in a sentence, with who asked for it.</summary>
+    public required string Reason { get; init; }
 }

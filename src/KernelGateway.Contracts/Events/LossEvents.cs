@@ -6,6 +6,9 @@ public sealed record OmittedEvent : SandboxEvent
     /// <summary>Why, in a sentence.</summary>
     public required string Reason { get; init; }
 
+    /// <summary>The limit, when it was one: <c>output</c> (size and number) or <c>rate</c>; see <see cref="ReasonCodes"/>.</summary>
+    public string? ReasonCode { get; init; }
+
     /// <summary>The Jupyter <c>msg_type</c> of what was left out; the last one when there were several; empty when it cannot be read.</summary>
     public required string MessageType { get; init; }
 

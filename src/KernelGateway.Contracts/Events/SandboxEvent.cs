@@ -15,6 +15,8 @@ namespace KernelGateway.Contracts.Events;
 [JsonDerivedType(typeof(ExecutionFinishedEvent), "executionFinished")]
 [JsonDerivedType(typeof(KernelStateEvent), "kernelState")]
 [JsonDerivedType(typeof(SandboxStateEvent), "sandboxState")]
+[JsonDerivedType(typeof(SandboxChangedEvent), "sandboxChanged")]
+[JsonDerivedType(typeof(EscalationEvent), "escalation")]
 [JsonDerivedType(typeof(KernelMessageEvent), "kernelMessage")]
 [JsonDerivedType(typeof(OmittedEvent), "omitted")]
 [JsonDerivedType(typeof(TruncatedEvent), "truncated")]

@@ -24,6 +24,9 @@ public sealed record ExecutionInfo
     /// <summary>Why it ended that way, when <see cref="Status"/> does not say it all.</summary>
     public string? Reason { get; init; }
 
+    /// <summary>The same in one stable word, see <see cref="ReasonCodes"/>; <c>null</c> until it has ended, and when it ended well.</summary>
+    public string? ReasonCode { get; init; }
+
     /// <summary>The kernel's own counter (<c>In [n]</c>); <c>null</c> when it never ran or ran silently.</summary>
     public int? ExecutionCount { get; init; }
 
@@ -48,6 +51,9 @@ public sealed record ExecutionInfo
     /// <summary>How much it put out, and how much of that was too much to keep; known when it has ended.</summary>
     public OutputCounters Output { get; init; } = new(0, 0, 0, 0);
 
+    /// <summary>The limits it came up against, at most 16 kinds; known when it has ended.</summary>
+    public IReadOnlyList<Violation> Violations { get; init; } = [];
+
     /// <summary>What it printed and returned; only in answers that were asked to wait, or to a GET of an ended run.</summary>
     public ExecutionResult? Result { get; init; }
 }
@@ -55,7 +61,7 @@ public sealed record ExecutionInfo
 /// <summary>How much a run put out: text, displays, results and comms.</summary>
 /// <param name="Messages">Messages that were kept.</param>
 /// <param name="Bytes">Their size, bytes.</param>
-/// <param name="DroppedMessages">Messages over a limit, which were left out; <c>omitted</c> events stand in their places.</param>
+/// <param name="DroppedMessages">Messages over a limit of size, number or rate, which were left out; <c>omitted</c> events stand in their places.</param>
 /// <param name="DroppedBytes">Their size, bytes.</param>
 public sealed record OutputCounters(long Messages, long Bytes, long DroppedMessages, long DroppedBytes);
 

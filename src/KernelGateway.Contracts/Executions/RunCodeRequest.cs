@@ -29,3 +29,10 @@ public sealed record ReplyInputRequest(string Value);
 /// <summary>Body of <c>POST …/restart</c>; may be left out.</summary>
 /// <param name="ContextId">The context to restart; the default one when <c>null</c>.</param>
 public sealed record RestartRequest(string? ContextId = null);
+
+/// <summary>Body of <c>POST …/executions/{eid}/interrupt</c>; may be left out.</summary>
+/// <param name="Escalate">
+/// False: only interrupt, as Ctrl-C does, which a program may handle. True: go on to SIGTERM for its children, SIGKILL for the kernel and
+/// the end of the sandbox, each after the configured grace, until the run has ended.
+/// </param>
+public sealed record InterruptRequest(bool Escalate = false);

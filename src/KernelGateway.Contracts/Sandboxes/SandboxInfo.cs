@@ -21,6 +21,9 @@ public sealed record SandboxInfo
     /// <summary>Why it is in that state when it ended or failed; a sentence fit to show.</summary>
     public string? StateReason { get; init; }
 
+    /// <summary>The same in one stable word, see <see cref="ReasonCodes"/>.</summary>
+    public string? StateReasonCode { get; init; }
+
     /// <summary>When it was created (UTC).</summary>
     public required DateTimeOffset CreatedAt { get; init; }
 
@@ -70,7 +73,8 @@ public sealed record SandboxLimits(double Cpu, long MemoryMb, int Pids);
 /// <param name="Language">The kernel's language.</param>
 /// <param name="State">What it is doing.</param>
 /// <param name="Reason">Why it is dead, when it is.</param>
-public sealed record ContextInfo(string Id, string Kernel, string Language, KernelState State, string? Reason);
+/// <param name="ReasonCode">The same in one stable word, see <see cref="ReasonCodes"/>.</param>
+public sealed record ContextInfo(string Id, string Kernel, string Language, KernelState State, string? Reason, string? ReasonCode = null);
 
 /// <summary>The page of <c>GET /api/v1/sandboxes</c>.</summary>
 /// <param name="Items">Newest first.</param>

@@ -9,4 +9,7 @@ public sealed class GatewayException(ErrorCode code, string message, string? fie
 
     /// <summary>The request field the failure is about, in the spelling of the API; <c>null</c> when it is about none.</summary>
     public string? Field { get; } = field;
+
+    /// <summary>Every field that is wrong and what is, when there are several; otherwise <c>null</c>.</summary>
+    public IReadOnlyDictionary<string, string[]>? Fields { get; init; }
 }

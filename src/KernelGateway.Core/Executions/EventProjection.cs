@@ -30,22 +30,36 @@ public static class EventProjection
                 return new ExecutionQueuedEvent { Code = Notes.Read<Notes.QueuedNote>(entry).Code };
             case JournalEntryKind.ExecutionFinished:
                 var finished = Notes.Read<Notes.FinishedNote>(entry);
-                return new ExecutionFinishedEvent { Status = finished.Status, Reason = finished.Reason, ExecutionCount = finished.ExecutionCount };
+                return new ExecutionFinishedEvent { Status = finished.Status, Reason = finished.Reason, ExecutionCount = finished.ExecutionCount, ReasonCode = finished.ReasonCode, Violations = finished.Violations ?? [] };
             case JournalEntryKind.KernelState:
                 var kernel = Notes.Read<Notes.StateNote>(entry);
-                return new KernelStateEvent { State = Enum.Parse<KernelState>(kernel.State), Reason = kernel.Reason };
+                return new KernelStateEvent { State = Enum.Parse<KernelState>(kernel.State), Reason = kernel.Reason, ReasonCode = kernel.ReasonCode };
             case JournalEntryKind.SandboxState:
                 var sandbox = Notes.Read<Notes.StateNote>(entry);
-                return new SandboxStateEvent { State = Enum.Parse<SandboxState>(sandbox.State), Reason = sandbox.Reason };
+                return new SandboxStateEvent { State = Enum.Parse<SandboxState>(sandbox.State), Reason = sandbox.Reason, ReasonCode = sandbox.ReasonCode };
             case JournalEntryKind.Omitted:
                 var omitted = Notes.Read<Notes.OmittedNote>(entry);
-                return new OmittedEvent { Reason = omitted.Reason, MessageType = omitted.MessageType, Messages = omitted.Messages, Bytes = omitted.Bytes };
+                return new OmittedEvent { Reason = omitted.Reason, MessageType = omitted.MessageType, Messages = omitted.Messages, Bytes = omitted.Bytes, ReasonCode = omitted.ReasonCode };
             case JournalEntryKind.Truncated:
                 var truncated = Notes.Read<Notes.TruncatedNote>(entry);
                 return new TruncatedEvent { FirstMissing = truncated.FirstMissing, Reason = truncated.Reason };
             case JournalEntryKind.EgressDenied:
                 var denied = Notes.Read<Notes.EgressDeniedNote>(entry);
                 return new EgressDeniedEvent { Host = denied.Host, Port = denied.Port, Rule = denied.Rule, Hint = denied.Hint, NotRecorded = denied.NotRecorded };
+            case JournalEntryKind.Escalation:
+                var step = Notes.Read<Notes.EscalationNote>(entry);
+                return new EscalationEvent { Step = step.Step, ReasonCode = step.ReasonCode, Reason = step.Reason };
+            case JournalEntryKind.SandboxChanged:
+                var change = Notes.Read<Notes.ChangeNote>(entry);
+                return new SandboxChangedEvent
+                {
+                    Name = change.Name,
+                    Tags = change.Tags,
+                    TimeoutSeconds = change.TimeoutSeconds,
+                    IdleTimeoutSeconds = change.IdleTimeoutSeconds,
+                    LifetimeSeconds = change.LifetimeSeconds,
+                    Limits = change.Limits,
+                };
             default:
                 return new GapEvent { Reason = Notes.Read<Notes.GapNote>(entry).Reason };
         }

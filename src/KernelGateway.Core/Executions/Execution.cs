@@ -1,5 +1,6 @@
 using KernelGateway.Contracts.Executions;
 using KernelGateway.Core.Journals;
+using KernelGateway.Core.Provisioning;
 
 namespace KernelGateway.Core.Executions;
 
@@ -42,9 +43,33 @@ public sealed class Execution
 
     internal bool IdleSeen { get; set; }
 
-    internal StopRequest StopRequest { get; set; }
+    /// <summary>Why it was asked to stop; null when it was not.</summary>
+    internal StopCause? Stop { get; set; }
+
+    /// <summary>The last step that was taken to end it, with the time; null when none was.</summary>
+    internal (Notes.EscalationNote Note, DateTimeOffset At)? Escalated { get; private set; }
+
+    /// <summary>True as soon as somebody climbs from step to step until it has ended.</summary>
+    internal bool IsEscalating { get; set; }
+
+    internal ViolationLog Violations { get; } = new();
+
+    /// <summary>How often limits had been hit when it was sent.</summary>
+    internal LimitCounters? CountersBefore { get; set; }
+
+    /// <summary>The limit that the error it raised speaks of; null when it speaks of none.</summary>
+    internal string? ErrorCause { get; set; }
 
     internal bool HasEnded => info.State is ExecutionState.Finished or ExecutionState.Unknown;
+
+    /// <summary>Remembers a step; an interrupt in between takes nothing back.</summary>
+    internal void Take(Notes.EscalationNote step, DateTimeOffset at)
+    {
+        if (Escalated is not { } last || last.Note.Step <= step.Step)
+        {
+            Escalated = (step, at);
+        }
+    }
 
     internal void Update(Func<ExecutionInfo, ExecutionInfo> change) => info = change(info);
 

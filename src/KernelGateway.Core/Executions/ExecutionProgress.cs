@@ -1,6 +1,8 @@
+using KernelGateway.Contracts;
 using KernelGateway.Contracts.Executions;
 using KernelGateway.Core.Journals;
 using KernelGateway.Jupyter.Messaging;
+using static KernelGateway.Core.Journals.Notes;
 
 namespace KernelGateway.Core.Executions;
 
@@ -25,7 +27,9 @@ internal static class ExecutionProgress
                 execution.Update(i => i with { ExecutionCount = count ?? i.ExecutionCount });
                 break;
             case MessageTypes.Error when entry.Channel == JournalChannel.Iopub:
-                execution.ErrorName = Content(entry).Text("ename");
+                var error = Content(entry);
+                execution.ErrorName = error.Text("ename");
+                execution.ErrorCause = CauseOf(error.Text("evalue") ?? "");
                 break;
             case MessageTypes.ExecuteReply when execution.ReplyStatus is null:
                 var reply = Content(entry);
@@ -40,22 +44,38 @@ internal static class ExecutionProgress
         }
     }
 
+    /// <summary>Counts what was left out of the run's output.</summary>
+    public static void Omit(Execution execution, OmittedNote note, DateTimeOffset at)
+    {
+        execution.Output.Drop(note.Messages, note.Bytes);
+        if (note.ReasonCode is { } limit)
+        {
+            execution.Violations.Add(limit, note.Reason, at, note.Messages);
+        }
+    }
+
     /// <summary>True when the reply and the idle status are both there: nothing more will come.</summary>
     public static bool IsComplete(Execution execution) => execution.IdleSeen && execution.ReplyStatus is not null;
 
     /// <summary>How a completed run ended.</summary>
-    public static Notes.FinishedNote Outcome(Execution execution)
+    public static FinishedNote Outcome(Execution execution)
     {
-        var status = execution.StopRequest switch
+        FinishedNote Note(ExecutionStatus status, string? reason, string? code) => new(status, reason, execution.Info.ExecutionCount, code);
+        return execution.Stop switch
         {
-            StopRequest.Timeout => ExecutionStatus.Timeout,
-            _ when execution.ReplyStatus == "ok" => ExecutionStatus.Ok,
-            StopRequest.Interrupt => ExecutionStatus.Interrupted,
-            _ when execution.ReplyStatus is "aborted" or "abort" => ExecutionStatus.Cancelled,
-            _ => ExecutionStatus.Error,
+            { IsTimeout: true } late => Note(ExecutionStatus.Timeout, late.Reason, late.Code),
+            _ when execution.ReplyStatus == "ok" => Note(ExecutionStatus.Ok, null, null),
+            { } interrupted => Note(ExecutionStatus.Interrupted, interrupted.Reason, interrupted.Code),
+            _ when execution.ReplyStatus is "aborted" or "abort" => Note(ExecutionStatus.Cancelled, null, ReasonCodes.Aborted),
+            _ => Note(ExecutionStatus.Error, execution.ErrorName, ReasonCodes.Error),
         };
-        return new Notes.FinishedNote(status, status == ExecutionStatus.Error ? execution.ErrorName : null, execution.Info.ExecutionCount);
     }
+
+    /// <summary>The limit an error's text speaks of: only a hint, for the code can raise what it likes.</summary>
+    private static string? CauseOf(string value) =>
+        value.Contains("[Errno 28]", StringComparison.Ordinal) || value.Contains("[Errno 122]", StringComparison.Ordinal) || value.Contains("[Errno 27]", StringComparison.Ordinal) ? ReasonCodes.Disk
+        : value.Contains("[Errno 11]", StringComparison.Ordinal) || value.Contains("can't start new thread", StringComparison.Ordinal) ? ReasonCodes.Pids
+        : null;
 
     private static bool IsStatus(JournalEntry entry, string state) => Content(entry).Text("execution_state") == state;
 
@@ -64,12 +84,4 @@ internal static class ExecutionProgress
         MessageBody.TryRead(entry.Frames.Count > 3 ? entry.Frames[3] : default, out var content);
         return content;
     }
-}
-
-/// <summary>Why a running execution was asked to stop.</summary>
-internal enum StopRequest
-{
-    None,
-    Interrupt,
-    Timeout,
 }

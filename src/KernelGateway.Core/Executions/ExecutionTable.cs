@@ -105,8 +105,13 @@ internal sealed class ExecutionTable(string sandboxId, int keepEnded)
         }
         else if (entry.Kind == JournalEntryKind.Omitted)
         {
-            var note = Notes.Read<Notes.OmittedNote>(entry);
-            execution.Output.Drop(note.Messages, note.Bytes);
+            ExecutionProgress.Omit(execution, Notes.Read<Notes.OmittedNote>(entry), entry.Time);
+        }
+        else if (entry.Kind == JournalEntryKind.Escalation)
+        {
+            var note = Notes.Read<Notes.EscalationNote>(entry);
+            execution.Stop = new StopCause(note.ReasonCode, note.Reason);
+            execution.Take(note, entry.Time);
         }
         else if (entry.Kind == JournalEntryKind.KernelMessage && messageType is not null && !execution.HasEnded)
         {

@@ -1,5 +1,7 @@
+using KernelGateway.Contracts;
 using KernelGateway.Contracts.Executions;
 using KernelGateway.Core.Journals;
+using KernelGateway.Core.Sandboxes;
 using KernelGateway.Jupyter.Messaging;
 
 namespace KernelGateway.Core.Executions;
@@ -11,6 +13,8 @@ internal sealed class OutputMeter
     private long _bytes;
     private long _droppedMessages;
     private long _droppedBytes;
+    private readonly RateMeter _rate = new();
+    private DateTimeOffset? _lastReplayed;
     private long _stdoutLine;
     private long _stderrLine;
 
@@ -18,7 +22,11 @@ internal sealed class OutputMeter
     public OutputCounters Counters => new(_messages, _bytes, _droppedMessages, _droppedBytes);
 
     /// <summary>Why this output is not to be kept; null when it is, or when it is no output.</summary>
-    public string? Refuse(string messageType, JournalEntry entry, long maxMessages, long maxBytes, long maxLineBytes)
+    /// <param name="messageType">The msg_type.</param>
+    /// <param name="entry">The message.</param>
+    /// <param name="limits">What may be kept.</param>
+    /// <param name="now">On a clock that only goes forward.</param>
+    public Refusal? Refuse(string messageType, JournalEntry entry, SandboxOptions limits, TimeSpan now)
     {
         if (!IsOutput(messageType) || entry.Channel != JournalChannel.Iopub)
         {
@@ -26,18 +34,27 @@ internal sealed class OutputMeter
         }
 
         var size = SizeOf(entry);
-        var reason = _messages >= maxMessages ? $"The execution put out more than {maxMessages} messages."
-            : _bytes + size > maxBytes ? $"The execution put out more than {maxBytes} bytes."
-            : messageType == MessageTypes.Stream && IsOverLine(entry, maxLineBytes) ? $"A line was longer than {maxLineBytes} bytes."
+        var reason = _messages >= limits.MaxOutputMessages ? $"The execution put out more than {limits.MaxOutputMessages} messages."
+            : _bytes + size > limits.MaxOutputBytes ? $"The execution put out more than {limits.MaxOutputBytes} bytes."
+            : messageType == MessageTypes.Stream && IsOverLine(entry, limits.MaxLineBytes) ? $"A line was longer than {limits.MaxLineBytes} bytes."
             : null;
-        if (reason is null)
+        if (reason is not null)
         {
-            _messages++;
-            _bytes += size;
+            return new Refusal(ReasonCodes.Output, reason);
         }
 
-        return reason;
+        if (IsUpdate(messageType) && !_rate.Take(size, now, limits))
+        {
+            return new Refusal(ReasonCodes.Rate, $"Displays were updated more than {limits.MaxUpdatesPerSecond} times or with more than {limits.MaxUpdateBytesPerSecond} bytes in a second.");
+        }
+
+        _messages++;
+        _bytes += size;
+        return null;
     }
+
+    /// <summary>The gateway was away: what comes now was not said at once.</summary>
+    public void ComeBack(DateTimeOffset now, DateTimeOffset began) => _rate.Allow(now - (_lastReplayed ?? began));
 
     /// <summary>Counts output that was left out.</summary>
     public void Drop(long messages, long bytes)
@@ -53,6 +70,7 @@ internal sealed class OutputMeter
         {
             _messages++;
             _bytes += SizeOf(entry);
+            _lastReplayed = entry.Time;
         }
     }
 
@@ -79,7 +97,16 @@ internal sealed class OutputMeter
         return end < 0 && line > max;
     }
 
+    /// <summary>What replaces something shown before. Text, results and new displays are never too fast: they would be lost.</summary>
+    private static bool IsUpdate(string messageType) =>
+        messageType is MessageTypes.UpdateDisplayData or MessageTypes.ClearOutput or MessageTypes.CommMsg;
+
     private static bool IsOutput(string messageType) => messageType is MessageTypes.Stream or MessageTypes.DisplayData
         or MessageTypes.UpdateDisplayData or MessageTypes.ExecuteResult or MessageTypes.ClearOutput
         or MessageTypes.CommOpen or MessageTypes.CommMsg or MessageTypes.CommClose;
 }
+
+/// <summary>Why an output is not kept.</summary>
+/// <param name="Code"><see cref="ReasonCodes.Output"/> or <see cref="ReasonCodes.Rate"/>.</param>
+/// <param name="Reason">The same in a sentence.</param>
+internal readonly record struct Refusal(string Code, string Reason);

@@ -27,6 +27,12 @@ public enum JournalEntryKind : byte
     /// <summary>Not stored: stands for entries that are gone, up to its own number; one frame with <see cref="Notes.TruncatedNote"/>.</summary>
     Truncated = 8,
 
+    /// <summary>A step was taken to end a run; one frame with <see cref="Notes.EscalationNote"/>. Written before the step.</summary>
+    Escalation = 9,
+
+    /// <summary>The owner changed the sandbox; one frame with <see cref="Notes.ChangeNote"/>.</summary>
+    SandboxChanged = 10,
+
     /// <summary>The network policy refused a connection; one frame with <see cref="Notes.EgressDeniedNote"/>.</summary>
     EgressDenied = 16,
 }

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using KernelGateway.Contracts.Executions;
+using KernelGateway.Contracts.Sandboxes;
 
 namespace KernelGateway.Core.Journals;
 
@@ -11,7 +12,7 @@ public static partial class Notes
     public sealed record QueuedNote(string Code, bool Silent, bool AllowStdin, double TimeoutSeconds, string? IdempotencyKey);
 
     /// <summary>Body of <see cref="JournalEntryKind.ExecutionFinished"/>.</summary>
-    public sealed record FinishedNote(ExecutionStatus? Status, string? Reason, int? ExecutionCount)
+    public sealed record FinishedNote(ExecutionStatus? Status, string? Reason, int? ExecutionCount, string? ReasonCode = null, IReadOnlyList<Violation>? Violations = null)
     {
         /// <summary>The state of an execution after this entry; without a status nobody knows how it ended.</summary>
         internal ExecutionInfo Apply(ExecutionInfo info, JournalEntry entry) => info with
@@ -19,6 +20,8 @@ public static partial class Notes
             State = Status is null ? ExecutionState.Unknown : ExecutionState.Finished,
             Status = Status,
             Reason = Reason,
+            ReasonCode = ReasonCode,
+            Violations = Violations ?? [],
             ExecutionCount = ExecutionCount ?? info.ExecutionCount,
             FinishedAt = entry.Time,
             LastSequence = entry.Sequence,
@@ -27,19 +30,35 @@ public static partial class Notes
     }
 
     /// <summary>Body of the two state entries.</summary>
-    public sealed record StateNote(string State, string? Reason);
+    public sealed record StateNote(string State, string? Reason, string? ReasonCode = null);
 
     /// <summary>Body of <see cref="JournalEntryKind.Gap"/>.</summary>
     public sealed record GapNote(string Reason);
 
     /// <summary>Body of <see cref="JournalEntryKind.Omitted"/>.</summary>
-    public sealed record OmittedNote(string Reason, string MessageType, long Messages, long Bytes);
+    public sealed record OmittedNote(string Reason, string MessageType, long Messages, long Bytes, string? ReasonCode = null);
 
     /// <summary>Body of <see cref="JournalEntryKind.Truncated"/>.</summary>
     public sealed record TruncatedNote(long FirstMissing, string Reason);
 
     /// <summary>Body of <see cref="JournalEntryKind.EgressDenied"/>.</summary>
     public sealed record EgressDeniedNote(string Host, int Port, string Rule, string Hint, long NotRecorded);
+
+    /// <summary>Body of <see cref="JournalEntryKind.Escalation"/>.</summary>
+    /// <param name="Step">What was done.</param>
+    /// <param name="ReasonCode">Why the run is to end.</param>
+    /// <param name="Reason">The same in a sentence.</param>
+    /// <param name="GoesOn">Whether the next step follows when the run does not end.</param>
+    public sealed record EscalationNote(EscalationStep Step, string ReasonCode, string Reason, bool GoesOn);
+
+    /// <summary>Body of <see cref="JournalEntryKind.SandboxChanged"/>: what changed, as it is now.</summary>
+    public sealed record ChangeNote(
+        string? Name,
+        IReadOnlyDictionary<string, string>? Tags,
+        double? TimeoutSeconds,
+        double? IdleTimeoutSeconds,
+        double? LifetimeSeconds,
+        SandboxLimits? Limits);
 
     /// <summary>The one frame of such an entry.</summary>
     public static IReadOnlyList<ReadOnlyMemory<byte>> Frame<T>(T note) =>
@@ -58,5 +77,7 @@ public static partial class Notes
     [JsonSerializable(typeof(OmittedNote))]
     [JsonSerializable(typeof(TruncatedNote))]
     [JsonSerializable(typeof(EgressDeniedNote))]
+    [JsonSerializable(typeof(EscalationNote))]
+    [JsonSerializable(typeof(ChangeNote))]
     private sealed partial class NoteJson : JsonSerializerContext;
 }

@@ -42,6 +42,9 @@ internal sealed class KernelLink : IAsyncDisposable
     /// <summary>Completes when the kernel has ended and all it had said was handed over; null when this link was let go before.</summary>
     public Task<KernelExit?> Ended => _pump;
 
+    /// <summary>Completes when the kernel's process has ended; what it said last may still be on its way.</summary>
+    public Task KernelEnded => _kernel.Exited;
+
     /// <summary>Connects to a kernel and begins to hand over what it says, from where <paramref name="resume"/> stands.</summary>
     public static async Task<KernelLink> OpenAsync(
         IHostedKernel kernel,
@@ -153,6 +156,8 @@ internal sealed class KernelLink : IAsyncDisposable
     }
 
     public Task SignalAsync(KernelSignal signal, CancellationToken cancellationToken) => _kernel.SignalAsync(signal, cancellationToken);
+
+    public Task TerminateChildrenAsync(CancellationToken cancellationToken) => _kernel.TerminateChildrenAsync(cancellationToken);
 
     /// <summary>Lets go of the kernel and leaves it running.</summary>
     public async ValueTask DisposeAsync()

@@ -1,3 +1,4 @@
+using KernelGateway.Contracts;
 using KernelGateway.Core.Journals;
 using KernelGateway.Jupyter.Messaging;
 using Newtonsoft.Json.Linq;
@@ -16,11 +17,11 @@ internal static class KernelOutputs
         var fault = JupyterMessage.TryParse(frames, out var message);
         if (message is null)
         {
-            return Omitted($"The message is malformed ({fault}).", "", frames.Sum(f => (long)f.Length), null, source);
+            return Omitted(null, $"The message is malformed ({fault}).", "", frames.Sum(f => (long)f.Length), null, source);
         }
 
         return omitted
-            ? Omitted("The message is too large.", message.MsgType, message.Content["size"] is JValue { Value: long size } ? size : 0, message.ParentMsgId, source)
+            ? Omitted(ReasonCodes.Output, "The message is too large.", message.MsgType, message.Content["size"] is JValue { Value: long size } ? size : 0, message.ParentMsgId, source)
             : FromMessage(channel, message, frames, source);
     }
 
@@ -41,13 +42,13 @@ internal static class KernelOutputs
     public static KernelOutput Gap(string reason, SourcePosition? source = null) =>
         new(new JournalEntry { Kind = JournalEntryKind.Gap, Source = source, Frames = Notes.Frame(new Notes.GapNote(reason)) }, "", null);
 
-    private static KernelOutput Omitted(string reason, string messageType, long bytes, string? parent, SourcePosition? source) =>
+    private static KernelOutput Omitted(string? code, string reason, string messageType, long bytes, string? parent, SourcePosition? source) =>
         new(
             new JournalEntry
             {
                 Kind = JournalEntryKind.Omitted,
                 Source = source,
-                Frames = Notes.Frame(new Notes.OmittedNote(reason, messageType, 1, bytes)),
+                Frames = Notes.Frame(new Notes.OmittedNote(reason, messageType, 1, bytes, code)),
             },
             "",
             parent);

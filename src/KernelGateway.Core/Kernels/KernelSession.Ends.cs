@@ -1,3 +1,4 @@
+using KernelGateway.Contracts;
 using KernelGateway.Contracts.Executions;
 using KernelGateway.Contracts.Sandboxes;
 using KernelGateway.Core.Executions;
@@ -8,67 +9,35 @@ using KernelGateway.Jupyter;
 
 namespace KernelGateway.Core.Kernels;
 
-/// <summary>Time limits, the end of a kernel, and what is settled after the gateway was away.</summary>
+/// <summary>The end of a kernel, and what is settled after the gateway was away.</summary>
 internal sealed partial class KernelSession
 {
     /// <summary>Ends all runs because the sandbox ends; the kernel is ended by its host.</summary>
-    public void CancelAll(string reason)
+    /// <param name="code">Why, one of <see cref="ReasonCodes"/>.</param>
+    /// <param name="reason">The same in a sentence.</param>
+    /// <param name="onPurpose">False when the sandbox broke down under the run.</param>
+    public void CancelAll(string code, string reason, bool onPurpose = true)
     {
         lock (_gate)
         {
             _state = KernelState.Dead;
             _reason = reason;
-            FinishOpen(new Notes.FinishedNote(ExecutionStatus.Cancelled, reason, null), reason);
-        }
-    }
-
-    /// <summary>Under the gate: interrupts the run when its time is over, and kills the kernel when that does not help.</summary>
-    private void StartTimeout(Execution execution, TimeSpan limit)
-    {
-        _timeout?.Dispose();
-        _timeout = _time.CreateTimer(_ => _ = EnforceTimeoutAsync(execution), null, limit, Timeout.InfiniteTimeSpan);
-    }
-
-    private async Task EnforceTimeoutAsync(Execution execution)
-    {
-        KernelLink? link;
-        lock (_gate)
-        {
-            if (_current != execution || _link is null)
-            {
-                return;
-            }
-
-            execution.StopRequest = StopRequest.Timeout;
-            link = _link;
-        }
-
-        try
-        {
-            await InterruptKernelAsync(link, CancellationToken.None);
-            try
-            {
-                await execution.Finished.WaitAsync(_options.KillGrace, _time, CancellationToken.None);
-            }
-            catch (TimeoutException)
-            {
-                await link.SignalAsync(KernelSignal.Kill, CancellationToken.None);
-            }
-        }
-        catch (Exception e) when (e is GatewayException or KernelException or IOException)
-        {
-            LogNotInterrupted(_logger, _sandboxId, e.Message); // It has ended; its end ends the run.
+            _reasonCode = code;
+            var current = _current is { } running && WasKilled(running) ? EndWith(running, new KernelExit(code, reason, null, null, null))
+                : new Notes.FinishedNote(onPurpose ? ExecutionStatus.Cancelled : ExecutionStatus.KernelDied, reason, null, code);
+            FinishOpen(current, code, reason);
         }
     }
 
     private void EndAll(KernelExit exit)
     {
+        JournalEntry dead;
         lock (_gate)
         {
             if (_state == KernelState.Restarting)
             {
                 const string Restarted = "The kernel was restarted.";
-                FinishOpen(new Notes.FinishedNote(ExecutionStatus.Cancelled, Restarted, null), Restarted);
+                FinishOpen(new Notes.FinishedNote(ExecutionStatus.Cancelled, Restarted, null, ReasonCodes.Restarted), ReasonCodes.Restarted, Restarted);
                 return;
             }
 
@@ -78,16 +47,16 @@ internal sealed partial class KernelSession
             }
 
             _state = KernelState.Dead;
-            _reason = exit.Message;
-            var current = _current?.StopRequest == StopRequest.Timeout
-                ? new Notes.FinishedNote(ExecutionStatus.Timeout, "It did not stop when interrupted, so its kernel was killed.", null)
-                : new Notes.FinishedNote(ExecutionStatus.KernelDied, exit.Message, null);
-            FinishOpen(current, "Its kernel ended before it began.");
+            (_reasonCode, _reason) = _current is { } running && exit.Reason == ReasonCodes.Terminated && WasKilled(running)
+                ? (ReasonCodes.Killed, "The kernel was killed because a run did not stop.")
+                : (exit.Reason, exit.Message);
+            dead = StateEntry(KernelState.Dead, _reason, _reasonCode);
+            FinishOpen(EndWith(_current, exit), _reasonCode, "Its kernel ended before it began.");
         }
 
         try
         {
-            _journal.Append(StateEntry(KernelState.Dead, exit.Message));
+            _journal.Append(dead);
         }
         catch (Exception e) when (e is GatewayException or ObjectDisposedException)
         {
@@ -96,7 +65,7 @@ internal sealed partial class KernelSession
     }
 
     /// <summary>Under the gate: ends the run under way with the note, and cancels those that wait.</summary>
-    private void FinishOpen(Notes.FinishedNote current, string waitingReason)
+    private void FinishOpen(Notes.FinishedNote current, string waitingCode, string waitingReason)
     {
         var ended = new List<(Execution, Notes.FinishedNote)>();
         if (_current is { } running)
@@ -107,7 +76,7 @@ internal sealed partial class KernelSession
 
         while (_queue.TryDequeue(out var waiting))
         {
-            ended.Add((waiting, new Notes.FinishedNote(ExecutionStatus.Cancelled, waitingReason, null)));
+            ended.Add((waiting, new Notes.FinishedNote(ExecutionStatus.Cancelled, waitingReason, null, waitingCode)));
         }
 
         try
@@ -150,12 +119,11 @@ internal sealed partial class KernelSession
                 if (head.Info.StartedAt is null)
                 {
                     _current = null;
-                    Finish([(head, new Notes.FinishedNote(null, "The gateway was restarted before the kernel confirmed it; it was not sent again.", null))]);
+                    Finish([(head, new Notes.FinishedNote(null, "The gateway was restarted before the kernel confirmed it; it was not sent again.", null, ReasonCodes.Unknown))]);
                 }
-                else if (head.Request.TimeoutSeconds > 0)
+                else
                 {
-                    var rest = head.Info.StartedAt.Value.AddSeconds(head.Request.TimeoutSeconds) - _time.GetUtcNow();
-                    StartTimeout(head, rest > TimeSpan.Zero ? rest : TimeSpan.Zero);
+                    ResumeStops(head);
                 }
             }
 

@@ -1,10 +1,10 @@
+using KernelGateway.Contracts;
 using KernelGateway.Contracts.Executions;
 using KernelGateway.Contracts.Sandboxes;
 using KernelGateway.Core.Errors;
 using KernelGateway.Core.Executions;
 using KernelGateway.Core.Faults;
 using KernelGateway.Core.Journals;
-using KernelGateway.Core.Provisioning;
 using KernelGateway.Jupyter;
 using KernelGateway.Jupyter.Messaging;
 using Newtonsoft.Json.Linq;
@@ -56,39 +56,6 @@ internal sealed partial class KernelSession
         }
     }
 
-    /// <summary>Stops one run: takes it out of the queue, or interrupts the kernel that runs it. Does nothing to one that has ended.</summary>
-    public async Task InterruptAsync(Execution execution, CancellationToken cancellationToken)
-    {
-        KernelLink? link;
-        lock (_gate)
-        {
-            if (execution.HasEnded)
-            {
-                return;
-            }
-
-            if (execution != _current)
-            {
-                RemoveFromQueue(execution);
-                Finish([(execution, new Notes.FinishedNote(ExecutionStatus.Cancelled, "Interrupted before it began.", null))]);
-                return;
-            }
-
-            if (execution.StopRequest == StopRequest.None)
-            {
-                execution.StopRequest = StopRequest.Interrupt;
-            }
-
-            // Before the kernel begins, a signal would hit nothing and be lost; RecordAsync sends it then.
-            link = execution.Info.StartedAt is null ? null : _link;
-        }
-
-        if (link is not null)
-        {
-            await InterruptKernelAsync(link, cancellationToken);
-        }
-    }
-
     /// <summary>Answers the <c>input()</c> that a run waits in.</summary>
     public async Task ReplyInputAsync(Execution execution, string value, CancellationToken cancellationToken)
     {
@@ -110,11 +77,6 @@ internal sealed partial class KernelSession
         await link.Client.ReplyInputAsync(JupyterMessage.Parse(question, empty, empty, empty), value, cancellationToken);
     }
 
-    private Task InterruptKernelAsync(KernelLink link, CancellationToken cancellationToken) =>
-        _kernel.InterruptMode == "message"
-            ? link.Client.InterruptAsync(cancellationToken)
-            : link.SignalAsync(KernelSignal.Interrupt, cancellationToken);
-
     /// <summary>Sends the next waiting run when none is under way. Called under the gate.</summary>
     private void SendNext()
     {
@@ -124,6 +86,7 @@ internal sealed partial class KernelSession
         }
 
         _current = next;
+        next.CountersBefore = _measurable?.ReadCounters();
         next.Update(i => i with { State = ExecutionState.Running });
         _ = SendAsync(_link, next);
         if (next.Request.TimeoutSeconds > 0)
@@ -149,7 +112,7 @@ internal sealed partial class KernelSession
                 if (_current == execution && !execution.HasEnded && execution.Info.StartedAt is null)
                 {
                     _current = null;
-                    Finish([(execution, new Notes.FinishedNote(null, $"It could not be sent to the kernel, or nobody knows whether it was: {e.Message}", null))]);
+                    Finish([(execution, new Notes.FinishedNote(null, $"It could not be sent to the kernel, or nobody knows whether it was: {e.Message}", null, ReasonCodes.Unknown))]);
                     SendNext();
                 }
             }
@@ -175,6 +138,7 @@ internal sealed partial class KernelSession
         lock (_gate)
         {
             var now = _time.GetUtcNow();
+            var clock = _time.GetElapsedTime(0);
             foreach (var output in outputs)
             {
                 // By connection, not by claim: only executions of this very context are looked at.
@@ -185,13 +149,18 @@ internal sealed partial class KernelSession
                 }
 
                 var draft = output.Draft with { ContextId = Id, ExecutionId = execution?.Id ?? "", Time = now };
-                if (execution is not null && TooMuch(execution, output.MessageType, draft) is { } reason)
+                if (execution is not null && execution.Output.Refuse(output.MessageType, draft, _options, clock) is { } refusal)
                 {
-                    LeaveOut(drafts, execution, output.MessageType, draft, reason);
+                    LeaveOut(drafts, execution, output.MessageType, draft, refusal);
                     continue;
                 }
 
                 drafts.Add(draft);
+                if (execution is not null && draft.Kind == JournalEntryKind.Omitted)
+                {
+                    ExecutionProgress.Omit(execution, Notes.Read<Notes.OmittedNote>(draft), now);
+                }
+
                 if (execution is null || execution != _current || output.MessageType.Length == 0)
                 {
                     continue;
@@ -199,14 +168,14 @@ internal sealed partial class KernelSession
 
                 var began = execution.Info.StartedAt is null;
                 ExecutionProgress.Apply(execution, output.MessageType, draft);
-                if (began && execution.Info.StartedAt is not null && execution.StopRequest != StopRequest.None)
+                if (began && execution.Info.StartedAt is not null && execution.Stop is not null)
                 {
                     interrupt = _link;
                 }
 
                 if (ExecutionProgress.IsComplete(execution))
                 {
-                    var note = ExecutionProgress.Outcome(execution);
+                    var note = Conclude(execution, ExecutionProgress.Outcome(execution));
                     (ended ??= []).Add((execution, note, drafts.Count));
                     drafts.Add(FinishedEntry(execution, note));
                     _current = null; // Nothing further of this batch can be its progress.
@@ -234,29 +203,14 @@ internal sealed partial class KernelSession
         }
     }
 
-    private async Task InterruptBegunAsync(KernelLink link, CancellationToken cancellationToken)
-    {
-        try
-        {
-            await InterruptKernelAsync(link, cancellationToken);
-        }
-        catch (Exception e) when (e is GatewayException or KernelException or IOException)
-        {
-            LogNotInterrupted(_logger, _sandboxId, e.Message); // It has ended; its end ends the run.
-        }
-    }
-
-    private string? TooMuch(Execution execution, string messageType, JournalEntry draft) =>
-        execution.Output.Refuse(messageType, draft, _options.MaxOutputMessages, _options.MaxOutputBytes, _options.MaxLineBytes);
-
     /// <summary>Puts one entry in the place of all neighbours that are left out. It carries their place in the kernel's log, so that the log can be let go.</summary>
-    private static void LeaveOut(List<JournalEntry> drafts, Execution execution, string messageType, JournalEntry draft, string reason)
+    private static void LeaveOut(List<JournalEntry> drafts, Execution execution, string messageType, JournalEntry draft, Refusal refusal)
     {
         var bytes = OutputMeter.SizeOf(draft);
-        execution.Output.Drop(1, bytes);
-        var note = new Notes.OmittedNote(reason, messageType, 1, bytes);
+        var note = new Notes.OmittedNote(refusal.Reason, messageType, 1, bytes, refusal.Code);
+        ExecutionProgress.Omit(execution, note, draft.Time);
         if (drafts.Count > 0 && drafts[^1] is { Kind: JournalEntryKind.Omitted } before && before.ExecutionId == execution.Id
-            && Notes.Read<Notes.OmittedNote>(before) is var same && same.Reason == reason)
+            && Notes.Read<Notes.OmittedNote>(before) is var same && same.Reason == refusal.Reason)
         {
             drafts.RemoveAt(drafts.Count - 1);
             note = note with { Messages = same.Messages + 1, Bytes = same.Bytes + bytes };
@@ -296,6 +250,7 @@ internal sealed partial class KernelSession
             return;
         }
 
+        ended = ended.ConvertAll(e => (e.Execution, Conclude(e.Execution, e.Note)));
         var drafts = ended.Select(e => FinishedEntry(e.Execution, e.Note)).ToList();
         long last;
         try

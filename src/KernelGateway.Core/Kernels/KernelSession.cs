@@ -1,3 +1,5 @@
+using KernelGateway.Contracts;
+using KernelGateway.Contracts.Executions;
 using KernelGateway.Contracts.Sandboxes;
 using KernelGateway.Core.Environments;
 using KernelGateway.Core.Errors;
@@ -22,6 +24,9 @@ internal sealed partial class KernelSession : IAsyncDisposable
     private readonly SandboxOptions _options;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
+    private readonly IMeasurable? _measurable;
+    private readonly Func<string, string, Task> _endSandbox;
+    private readonly CancellationTokenSource _closing = new();
 
     // All below is changed under the gate only.
     private readonly Lock _gate = new();
@@ -31,6 +36,7 @@ internal sealed partial class KernelSession : IAsyncDisposable
     private ITimer? _timeout;
     private KernelState _state = KernelState.Starting;
     private string? _reason;
+    private string? _reasonCode;
 
     public KernelSession(
         string sandboxId,
@@ -42,7 +48,8 @@ internal sealed partial class KernelSession : IAsyncDisposable
         ExecutionTable executions,
         SandboxOptions options,
         TimeProvider time,
-        ILogger logger)
+        ILogger logger,
+        Func<string, string, Task> endSandbox)
     {
         _sandboxId = sandboxId;
         Id = contextId;
@@ -54,6 +61,8 @@ internal sealed partial class KernelSession : IAsyncDisposable
         _options = options;
         _time = time;
         _logger = logger;
+        _endSandbox = endSandbox;
+        _measurable = host.PowerOf<IMeasurable>();
     }
 
     /// <summary>The context's id.</summary>
@@ -101,7 +110,7 @@ internal sealed partial class KernelSession : IAsyncDisposable
             lock (_gate)
             {
                 var state = _state == KernelState.Idle && _current is not null ? KernelState.Busy : _state;
-                return new ContextInfo(Id, _kernelName, _kernel.Language, state, _reason);
+                return new ContextInfo(Id, _kernelName, _kernel.Language, state, _reason, _reasonCode);
             }
         }
     }
@@ -138,6 +147,12 @@ internal sealed partial class KernelSession : IAsyncDisposable
         {
             _state = KernelState.Idle;
             _current = head;
+            if (head is not null)
+            {
+                head.CountersBefore = _measurable?.ReadCounters();
+                head.Output.ComeBack(_time.GetUtcNow(), head.Info.CreatedAt);
+            }
+
             foreach (var waiting in open.Skip(1))
             {
                 _queue.Enqueue(waiting);
@@ -153,7 +168,7 @@ internal sealed partial class KernelSession : IAsyncDisposable
         {
             // The place and its files are there; only this kernel is of no use any more.
             await GiveUpAsync(hosted, e);
-            CancelAll($"The kernel could not be reached after the gateway was restarted: {e.Message}");
+            CancelAll(ReasonCodes.Lost, $"The kernel could not be reached after the gateway was restarted: {e.Message}");
         }
     }
 
@@ -175,16 +190,51 @@ internal sealed partial class KernelSession : IAsyncDisposable
         _journal.Append(StateEntry(KernelState.Restarting, null));
         if (old is not null)
         {
-            await old.SignalAsync(KernelSignal.Kill, cancellationToken);
-            await old.Ended.WaitAsync(_options.KillGrace, _time, cancellationToken);
+            await KillAsync(old, cancellationToken);
         }
 
         await EndLinkAsync();
         await StartAsync(kernelId, variables, cancellationToken);
     }
 
+    private async Task KillAsync(KernelLink link, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await link.SignalAsync(KernelSignal.Kill, cancellationToken);
+        }
+        catch (GatewayException) when (link.KernelEnded.IsCompleted)
+        {
+            // By itself, just now.
+        }
+
+        try
+        {
+            await link.Ended.WaitAsync(_options.KillGrace, _time, cancellationToken);
+        }
+        catch (TimeoutException)
+        {
+            const string Stays = "The kernel could not be killed, so the sandbox is being ended.";
+            _ = _endSandbox(ReasonCodes.Killed, Stays);
+            throw new GatewayException(ErrorCode.KernelFailed, Stays);
+        }
+    }
+
+    /// <summary>Completes when the kernel that lives now has ended and all it had said is in the journal.</summary>
+    public Task WaitForEndAsync(CancellationToken cancellationToken)
+    {
+        lock (_gate)
+        {
+            return _link?.Ended.WaitAsync(cancellationToken) ?? Task.CompletedTask;
+        }
+    }
+
     /// <summary>Lets go of the kernel and leaves it running.</summary>
-    public ValueTask DisposeAsync() => new(EndLinkAsync());
+    public async ValueTask DisposeAsync()
+    {
+        await _closing.CancelAsync();
+        await EndLinkAsync();
+    }
 
     private async Task EndLinkAsync()
     {
@@ -223,7 +273,7 @@ internal sealed partial class KernelSession : IAsyncDisposable
 
     private async Task GiveUpAsync(IHostedKernel hosted, Exception why)
     {
-        Enter(KernelState.Dead, why.Message);
+        Enter(KernelState.Dead, why.Message, ReasonCodes.Failed);
         await EndLinkAsync();
         try
         {
@@ -255,22 +305,23 @@ internal sealed partial class KernelSession : IAsyncDisposable
         }
     }
 
-    private void Enter(KernelState state, string? reason)
+    private void Enter(KernelState state, string? reason, string? code = null)
     {
         lock (_gate)
         {
             _state = state;
             _reason = reason;
+            _reasonCode = code;
         }
 
-        _journal.Append(StateEntry(state, reason));
+        _journal.Append(StateEntry(state, reason, code));
     }
 
-    private JournalEntry StateEntry(KernelState state, string? reason) => new()
+    private JournalEntry StateEntry(KernelState state, string? reason, string? code = null) => new()
     {
         Kind = JournalEntryKind.KernelState,
         ContextId = Id,
-        Frames = Notes.Frame(new Notes.StateNote(state.ToString(), reason)),
+        Frames = Notes.Frame(new Notes.StateNote(state.ToString(), reason, code)),
     };
 
     [LoggerMessage(LogLevel.Warning, "Sandbox {SandboxId}: the journal cannot be written, its kernel waits: {Reason}")]
@@ -281,6 +332,9 @@ internal sealed partial class KernelSession : IAsyncDisposable
 
     [LoggerMessage(LogLevel.Warning, "Sandbox {SandboxId}: its kernel could not be interrupted: {Reason}")]
     private static partial void LogNotInterrupted(ILogger logger, string sandboxId, string reason);
+
+    [LoggerMessage(LogLevel.Warning, "Sandbox {SandboxId}: the step {Step} to end a run failed: {Reason}")]
+    private static partial void LogStepFailed(ILogger logger, string sandboxId, EscalationStep step, string reason);
 
     [LoggerMessage(LogLevel.Warning, "Sandbox {SandboxId}: execution {ExecutionId} could not be sent: {Reason}")]
     private static partial void LogNotSent(ILogger logger, string sandboxId, string executionId, string reason);

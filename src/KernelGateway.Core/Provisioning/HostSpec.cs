@@ -1,4 +1,5 @@
 using System.Text.Json;
+using KernelGateway.Contracts.Sandboxes;
 using KernelGateway.Core.Environments;
 
 namespace KernelGateway.Core.Provisioning;
@@ -18,7 +19,11 @@ public sealed record HostSpec(
 /// <param name="CpuCores">Processor time per second of wall time; 1.0 is one core.</param>
 /// <param name="MemoryBytes">Memory and swap together, bytes.</param>
 /// <param name="Pids">Processes and threads.</param>
-public sealed record ResourceLimits(double CpuCores, long MemoryBytes, int Pids);
+public sealed record ResourceLimits(double CpuCores, long MemoryBytes, int Pids)
+{
+    /// <summary>In the units of the API.</summary>
+    public SandboxLimits ToContract() => new(CpuCores, MemoryBytes >> 20, Pids);
+}
 
 /// <summary>One kernel to start.</summary>
 /// <param name="KernelId">Unique within the sandbox, never reused: a restarted kernel has a new one. Lower-case letters and digits.</param>
@@ -38,12 +43,12 @@ public sealed record KernelLaunch(
 public sealed record HostDescription(string Variant, string SandboxId, JsonElement Data);
 
 /// <summary>How a place ended.</summary>
-/// <param name="Reason">One of <c>terminated</c>, <c>oom</c>, <c>died</c>, <c>lost</c>.</param>
+/// <param name="Reason">One of <c>terminated</c>, <c>oom</c>, <c>died</c>, <c>lost</c>: words of <see cref="Contracts.ReasonCodes"/>.</param>
 /// <param name="Message">A sentence fit to show.</param>
 public sealed record HostExit(string Reason, string Message);
 
 /// <summary>How a kernel's process ended.</summary>
-/// <param name="Reason">One of <c>exited</c>, <c>signal</c>, <c>oom</c>, <c>terminated</c>, <c>lost</c>.</param>
+/// <param name="Reason">One of <c>exited</c>, <c>signal</c>, <c>oom</c>, <c>terminated</c>, <c>lost</c>: words of <see cref="Contracts.ReasonCodes"/>.</param>
 /// <param name="Message">A sentence fit to show, for example "The kernel was ended by signal 11 (SIGSEGV)."</param>
 /// <param name="ExitCode">The exit code, when it ended by itself.</param>
 /// <param name="Signal">The signal number, when one ended it.</param>

@@ -23,6 +23,10 @@ public interface IHostedKernel
     /// <summary>Sends a signal to the kernel (and, for SIGINT, to its process group as jupyter_client does).</summary>
     /// <exception cref="GatewayException"><see cref="ErrorCode.KernelFailed"/> when the place is gone.</exception>
     Task SignalAsync(KernelSignal signal, CancellationToken cancellationToken);
+
+    /// <summary>Asks the processes that the kernel started to end (SIGTERM), and not the kernel itself.</summary>
+    /// <exception cref="GatewayException"><see cref="ErrorCode.KernelFailed"/> when the place is gone or cannot do it.</exception>
+    Task TerminateChildrenAsync(CancellationToken cancellationToken);
 }
 
 /// <summary>The signals the gateway sends to kernels.</summary>

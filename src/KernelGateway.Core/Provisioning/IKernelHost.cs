@@ -9,6 +9,10 @@ public interface IKernelHost : IAsyncDisposable
     /// <summary>The kernels that run or have run here since the place was made, by their id.</summary>
     IReadOnlyCollection<IHostedKernel> Kernels { get; }
 
+    /// <summary>An optional power of this place, for example <see cref="ILimitable"/>; <c>null</c> when its variant does not have it.</summary>
+    TPower? PowerOf<TPower>()
+        where TPower : class => this as TPower;
+
     /// <summary>Completes when the whole place is gone, with the reason; never faults.</summary>
     Task<HostExit> Exited { get; }
 

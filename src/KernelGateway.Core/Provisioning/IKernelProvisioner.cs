@@ -11,6 +11,9 @@ public interface IKernelProvisioner
     /// <summary>True when its places have no network but the door of <see cref="IKernelHost.Egress"/>, so that a network policy can be enforced.</summary>
     bool ConfinesNetwork => false;
 
+    /// <summary>The optional powers that its places have, for example <see cref="ILimitable"/>; so that a refusal can name the variants that can.</summary>
+    IReadOnlyCollection<Type> Powers => [];
+
     /// <summary>Says whether this variant can be used on this host now and, if not, what is missing.</summary>
     Task<ProvisionerReadiness> CheckAsync(CancellationToken cancellationToken);
 

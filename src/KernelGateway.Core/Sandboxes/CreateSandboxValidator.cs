@@ -26,13 +26,19 @@ internal static partial class CreateSandboxValidator
         IdleTimeoutSeconds = Seconds(request.IdleTimeoutSeconds, options.DefaultIdleTimeoutSeconds, "idleTimeoutSeconds", options),
         LifetimeSeconds = Seconds(request.LifetimeSeconds, options.DefaultLifetimeSeconds, "lifetimeSeconds", options),
         Limits = new ResourceLimits(
-            Between(request.Cpu ?? options.DefaultCpu, 0.05, options.MaxCpu, "cpu", "cores"),
-            (long)Between(request.MemoryMb ?? options.DefaultMemoryMb, 64, options.MaxMemoryMb, "memoryMb", "MiB") << 20,
-            (int)Between(request.Pids ?? options.DefaultPids, 16, options.MaxPids, "pids", "processes and threads")),
+            Cpu(request.Cpu ?? options.DefaultCpu, options),
+            MemoryBytes(request.MemoryMb ?? options.DefaultMemoryMb, options),
+            Pids(request.Pids ?? options.DefaultPids, options)),
         Variables = Variables(request.Env),
         Tags = Tags(request.Tags),
         IdempotencyKey = idempotencyKey,
     };
+
+    public static double Cpu(double cores, SandboxOptions options) => Between(cores, 0.05, options.MaxCpu, "cpu", "cores");
+
+    public static long MemoryBytes(long mebibytes, SandboxOptions options) => (long)Between(mebibytes, 64, options.MaxMemoryMb, "memoryMb", "MiB") << 20;
+
+    public static int Pids(int most, SandboxOptions options) => (int)Between(most, 16, options.MaxPids, "pids", "processes and threads");
 
     /// <summary>Checks a time in seconds against the configured maximum.</summary>
     public static double Seconds(double? value, double fallback, string field, SandboxOptions options)
@@ -54,7 +60,8 @@ internal static partial class CreateSandboxValidator
             ? value
             : throw Invalid(field, $"must be between {Number(least)} and {Number(most)} {unit}, but is {Number(value)}");
 
-    private static string Name(string? name)
+    /// <summary>Checks a name, or makes one up.</summary>
+    public static string Name(string? name)
     {
         if (name is null)
         {
@@ -99,7 +106,8 @@ internal static partial class CreateSandboxValidator
             : throw Invalid("env", $"may hold at most {MaxVariableBytes} characters together, but holds {bytes}");
     }
 
-    private static Dictionary<string, string> Tags(IReadOnlyDictionary<string, string>? tags)
+    /// <summary>Checks all tags of a sandbox.</summary>
+    public static Dictionary<string, string> Tags(IReadOnlyDictionary<string, string>? tags)
     {
         if (tags is null)
         {

@@ -1,3 +1,4 @@
+using KernelGateway.Contracts;
 using KernelGateway.Contracts.Sandboxes;
 using KernelGateway.Core.Errors;
 using KernelGateway.Core.Faults;
@@ -17,6 +18,9 @@ public sealed partial class Sandbox
         await _life.WaitAsync(cancellationToken);
         try
         {
+            using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _ending.Token);
+            cancellationToken = either.Token;
+            cancellationToken.ThrowIfCancellationRequested();
             Enter(SandboxState.Starting, null);
             var host = await provisioner.ProvisionAsync(
                 new HostSpec(Id, _environment, _record.Limits, Merge(_environment.Variables, _record.Variables)), cancellationToken);
@@ -31,9 +35,14 @@ public sealed partial class Sandbox
             Enter(SandboxState.Running, null);
             _ = WatchAsync(host);
         }
+        catch (Exception) when (_ending.IsCancellationRequested)
+        {
+            await EndAsync(SandboxState.Terminated, ReasonCodes.Terminated, "It was terminated while it was being started.", TimeSpan.Zero);
+            throw EndedMeanwhile();
+        }
         catch (Exception e)
         {
-            await EndAsync(SandboxState.Failed, e is GatewayException ? e.Message : "It could not be started.", TimeSpan.Zero);
+            await EndAsync(SandboxState.Failed, ReasonCodes.Failed, e is GatewayException ? e.Message : "It could not be started.", TimeSpan.Zero);
             throw;
         }
         finally
@@ -57,7 +66,7 @@ public sealed partial class Sandbox
                     _host = await provisioner.ReattachAsync(_record.Host, cancellationToken);
                 }
 
-                await EndAsync(_record.Host is null ? SandboxState.Failed : SandboxState.Terminated, reason, TimeSpan.Zero);
+                await EndAsync(_record.Host is null ? SandboxState.Failed : SandboxState.Terminated, _record.StateReasonCode ?? ReasonCodes.Lost, reason, TimeSpan.Zero);
                 return;
             }
 
@@ -86,7 +95,7 @@ public sealed partial class Sandbox
         catch (Exception e)
         {
             LogLost(_logger, Id, e.Message);
-            await EndAsync(SandboxState.Lost, e is GatewayException ? e.Message : "It could not be found again after the gateway was restarted.", TimeSpan.Zero);
+            await EndAsync(SandboxState.Lost, ReasonCodes.Lost, e is GatewayException ? e.Message : "It could not be found again after the gateway was restarted.", TimeSpan.Zero);
         }
         finally
         {
@@ -96,14 +105,20 @@ public sealed partial class Sandbox
     }
 
     /// <summary>Ends it. Can be called again and by many at once: the first does it, the others wait.</summary>
-    internal async Task TerminateAsync(string reason, TimeSpan grace)
+    /// <param name="code">Why, one of <see cref="ReasonCodes"/>.</param>
+    /// <param name="reason">The same in a sentence.</param>
+    /// <param name="grace">How long processes may take to end by themselves.</param>
+    internal Task TerminateAsync(string code, string reason, TimeSpan grace) => EndOnceAsync(SandboxState.Terminated, code, reason, grace);
+
+    private async Task EndOnceAsync(SandboxState state, string code, string reason, TimeSpan grace)
     {
+        await _ending.CancelAsync();
         await _life.WaitAsync();
         try
         {
             if (!_record.HasEnded)
             {
-                await EndAsync(SandboxState.Terminated, reason, grace);
+                await EndAsync(state, code, reason, grace);
             }
         }
         finally
@@ -112,8 +127,10 @@ public sealed partial class Sandbox
         }
     }
 
-    /// <summary>Why it must end now; null when it need not.</summary>
-    internal string? EndDue()
+    private static GatewayException EndedMeanwhile() => new(ErrorCode.Conflict, "The sandbox was ended meanwhile.");
+
+    /// <summary>Why it must end now, as a word and as a sentence; null when it need not.</summary>
+    internal (string Code, string Reason)? EndDue()
     {
         lock (_gate)
         {
@@ -124,7 +141,7 @@ public sealed partial class Sandbox
 
             if (_record.LifetimeSeconds > 0 && _time.GetElapsedTime(_createdTimestamp).TotalSeconds >= _record.LifetimeSeconds)
             {
-                return "Its lifetime is over.";
+                return (ReasonCodes.Lifetime, "Its lifetime is over.");
             }
 
             if (_readers > 0 || _session is { IsBusy: true })
@@ -134,7 +151,7 @@ public sealed partial class Sandbox
             }
 
             return _record.IdleTimeoutSeconds > 0 && _time.GetElapsedTime(_lastActivity).TotalSeconds >= _record.IdleTimeoutSeconds
-                ? "It was not used for its idle time."
+                ? (ReasonCodes.Idle, "It was not used for its idle time.")
                 : null;
         }
     }
@@ -178,7 +195,8 @@ public sealed partial class Sandbox
     private KernelSession NewSession(IKernelHost host, string kernelName)
     {
         var session = new KernelSession(
-            Id, DefaultContext, kernelName, _environment.Kernels[kernelName], host, Journal, _executions, _options, _time, _logger);
+            Id, DefaultContext, kernelName, _environment.Kernels[kernelName], host, Journal, _executions, _options, _time, _logger,
+            (code, reason) => EndOnceAsync(SandboxState.Failed, code, reason, TimeSpan.Zero));
         lock (_gate)
         {
             _session = session;
@@ -190,12 +208,13 @@ public sealed partial class Sandbox
     private async Task WatchAsync(IKernelHost host)
     {
         var exit = await host.Exited;
+        await LastWordsAsync();
         await _life.WaitAsync();
         try
         {
             if (!_record.HasEnded && ReferenceEquals(_host, host))
             {
-                await EndAsync(SandboxState.Failed, exit.Message, TimeSpan.Zero);
+                await EndAsync(SandboxState.Failed, exit.Reason, exit.Message, TimeSpan.Zero);
             }
         }
         finally
@@ -204,10 +223,24 @@ public sealed partial class Sandbox
         }
     }
 
-    private async Task EndAsync(SandboxState state, string reason, TimeSpan grace)
+    /// <summary>What its kernel said before the place was gone comes before the end, which says why, too.</summary>
+    private async Task LastWordsAsync()
     {
-        ChangeAnyway(r => r with { State = SandboxState.Terminating, StateReason = reason });
-        _session?.CancelAll(reason);
+        using var patience = new CancellationTokenSource(_options.KillGrace, _time);
+        try
+        {
+            await (_session?.WaitForEndAsync(patience.Token) ?? Task.CompletedTask);
+        }
+        catch (Exception e) when (e is OperationCanceledException or IOException)
+        {
+            // It is ended without them.
+        }
+    }
+
+    private async Task EndAsync(SandboxState state, string code, string reason, TimeSpan grace)
+    {
+        ChangeAnyway(r => r with { State = SandboxState.Terminating, StateReason = reason, StateReasonCode = code });
+        _session?.CancelAll(code, reason, onPurpose: state == SandboxState.Terminated);
         await CloseEgressAsync();
         if (_host is { } host)
         {
@@ -237,10 +270,10 @@ public sealed partial class Sandbox
         }
 
         _endedTimestamp = _time.GetTimestamp();
-        ChangeAnyway(r => r with { State = state, StateReason = reason, Host = null, EndedAt = _time.GetUtcNow() });
+        ChangeAnyway(r => r with { State = state, StateReason = reason, StateReasonCode = code, Host = null, EndedAt = _time.GetUtcNow() });
         try
         {
-            Journal.Append(StateEntry(state, reason));
+            Journal.Append(StateEntry(state, reason, code));
         }
         catch (GatewayException e)
         {
@@ -258,10 +291,10 @@ public sealed partial class Sandbox
         Journal.Append(StateEntry(state, reason));
     }
 
-    private static JournalEntry StateEntry(SandboxState state, string? reason) => new()
+    private static JournalEntry StateEntry(SandboxState state, string? reason, string? code = null) => new()
     {
         Kind = JournalEntryKind.SandboxState,
-        Frames = Notes.Frame(new Notes.StateNote(state.ToString(), reason)),
+        Frames = Notes.Frame(new Notes.StateNote(state.ToString(), reason, code)),
     };
 
     /// <summary>A change that must not fail because the disk is full: an end. A gateway that starts later finds out by itself.</summary>

@@ -25,6 +25,9 @@ public sealed partial class Sandbox : IAsyncDisposable
     private readonly ILogger _logger;
     private readonly ExecutionTable _executions;
     private readonly SemaphoreSlim _life = new(1, 1);
+
+    // Cancelled when it is to end, so that nothing that is under way holds that up.
+    private readonly CancellationTokenSource _ending = new();
     private readonly TaskCompletionSource _started = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     // Changed under the gate only.
@@ -105,12 +108,13 @@ public sealed partial class Sandbox : IAsyncDisposable
                     Environment = _record.Environment,
                     State = _record.State,
                     StateReason = _record.StateReason,
+                    StateReasonCode = _record.StateReasonCode,
                     CreatedAt = _record.CreatedAt,
                     LastActivityAt = _lastActivityAt,
                     ExpiresAt = _record.LifetimeSeconds > 0 ? _record.CreatedAt.AddSeconds(_record.LifetimeSeconds) : null,
                     TimeoutSeconds = _record.TimeoutSeconds,
                     IdleTimeoutSeconds = _record.IdleTimeoutSeconds,
-                    Limits = new SandboxLimits(_record.Limits.CpuCores, _record.Limits.MemoryBytes >> 20, _record.Limits.Pids),
+                    Limits = _record.Limits.ToContract(),
                     NetworkPolicy = _record.Network.Policy,
                     AllowedHosts = _record.Network.AllowedHosts,
                     DeniedHosts = _record.Network.DeniedHosts,
@@ -170,11 +174,17 @@ public sealed partial class Sandbox : IAsyncDisposable
     public IReadOnlyList<Execution> ListExecutions(int limit) => _executions.List(limit);
 
     /// <summary>Interrupts a run, or takes it out of the queue. Does nothing when it has ended.</summary>
-    public Task InterruptAsync(string executionId, CancellationToken cancellationToken)
+    /// <param name="executionId">The run.</param>
+    /// <param name="whom">Who wants it, fit to show.</param>
+    /// <param name="escalate">Whether more and more force follows, until it has ended, when the interrupt does not help.</param>
+    /// <param name="cancellationToken">Stops the attempt.</param>
+    public Task InterruptAsync(string executionId, string whom, bool escalate, CancellationToken cancellationToken)
     {
         var execution = GetExecution(executionId);
         Touch();
-        return execution.HasEnded ? Task.CompletedTask : Session(execution.Info.ContextId).InterruptAsync(execution, cancellationToken);
+        return execution.HasEnded
+            ? Task.CompletedTask
+            : Session(execution.Info.ContextId).InterruptAsync(execution, StopCause.InterruptedBy(whom), escalate, cancellationToken);
     }
 
     /// <summary>Answers the <c>input()</c> that a run waits in.</summary>
@@ -191,11 +201,25 @@ public sealed partial class Sandbox : IAsyncDisposable
     {
         var session = Session(contextId);
         Touch();
-        await _life.WaitAsync(cancellationToken);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _ending.Token);
         try
         {
-            await session.RestartAsync(NextKernelId(), KernelVariables(), cancellationToken);
+            await _life.WaitAsync(either.Token);
+        }
+        catch (OperationCanceledException) when (_ending.IsCancellationRequested)
+        {
+            throw EndedMeanwhile();
+        }
+
+        try
+        {
+            session = Session(contextId);
+            await session.RestartAsync(NextKernelId(), KernelVariables(), either.Token);
             RememberKernel(session);
+        }
+        catch (OperationCanceledException) when (_ending.IsCancellationRequested)
+        {
+            throw EndedMeanwhile();
         }
         finally
         {
@@ -236,7 +260,7 @@ public sealed partial class Sandbox : IAsyncDisposable
         {
             if (_record.State != SandboxState.Running || _session is null)
             {
-                throw new GatewayException(ErrorCode.Conflict, $"The sandbox is {_record.State.ToString().ToLowerInvariant()}{(_record.StateReason is null ? "" : $" ({_record.StateReason})")}, so nothing can run in it.");
+                throw NotRunning("nothing can run in it");
             }
 
             return contextId is null || contextId == _session.Id
@@ -244,6 +268,10 @@ public sealed partial class Sandbox : IAsyncDisposable
                 : throw new GatewayException(ErrorCode.ContextNotFound, "This sandbox has no context of that id.", "contextId");
         }
     }
+
+    private GatewayException NotRunning(string consequence) => new(
+        ErrorCode.Conflict,
+        $"The sandbox is {_record.State.ToString().ToLowerInvariant()}{(_record.StateReason is null ? "" : $" ({_record.StateReason})")}, so {consequence}.");
 
     private sealed class LeaseEnd(Sandbox sandbox) : IDisposable
     {

@@ -89,10 +89,31 @@ public sealed class SandboxOptions
     [Range(1024, 1 << 30, ErrorMessage = "Gateway:Sandboxes:MaxLineBytes must be between 1024 and 1073741824.")]
     public long MaxLineBytes { get; set; } = 16 << 20;
 
+    /// <summary>Most updates of displays (update_display_data, clear_output, comm_msg) kept of one execution per second; 0: all. Default 1000.</summary>
+    [Range(0, 1_000_000, ErrorMessage = "Gateway:Sandboxes:MaxUpdatesPerSecond must be between 0 (all) and 1000000.")]
+    public int MaxUpdatesPerSecond { get; set; } = 1000;
+
+    /// <summary>Most bytes of such updates kept of one execution per second; 0: all. Default 4 MiB.</summary>
+    [Range(0, 1L << 40, ErrorMessage = "Gateway:Sandboxes:MaxUpdateBytesPerSecond must be between 0 (all) and 1099511627776.")]
+    public long MaxUpdateBytesPerSecond { get; set; } = 4 << 20;
+
+    /// <summary>For how long unused updates are saved up, so that a short burst passes. Default 3 s.</summary>
+    [Range(typeof(TimeSpan), "00:00:00.1", "00:10:00", ErrorMessage = "Gateway:Sandboxes:RateWindow must be between 00:00:00.1 and 00:10:00.")]
+    public TimeSpan RateWindow { get; set; } = TimeSpan.FromSeconds(3);
+
     /// <summary>How long a kernel may take to become ready. Default 60 s.</summary>
     public TimeSpan StartTimeout { get; set; } = TimeSpan.FromSeconds(60);
 
-    /// <summary>How long a run may go on after it was interrupted for its time limit, before its kernel is killed. Default 5 s.</summary>
+    /// <summary>How long a run that must end may go on after its interrupt, before the kernel's children get SIGTERM. Default 3 s.</summary>
+    [Range(typeof(TimeSpan), "00:00:00", "01:00:00", ErrorMessage = "Gateway:Sandboxes:InterruptGrace must be between 00:00:00 and 01:00:00.")]
+    public TimeSpan InterruptGrace { get; set; } = TimeSpan.FromSeconds(3);
+
+    /// <summary>How long it may go on after that, before its kernel is killed. Default 2 s.</summary>
+    [Range(typeof(TimeSpan), "00:00:00", "01:00:00", ErrorMessage = "Gateway:Sandboxes:ChildrenGrace must be between 00:00:00 and 01:00:00.")]
+    public TimeSpan ChildrenGrace { get; set; } = TimeSpan.FromSeconds(2);
+
+    /// <summary>How long a killed kernel may take to vanish, before its sandbox is ended. Default 5 s.</summary>
+    [Range(typeof(TimeSpan), "00:00:00.1", "01:00:00", ErrorMessage = "Gateway:Sandboxes:KillGrace must be between 00:00:00.1 and 01:00:00.")]
     public TimeSpan KillGrace { get; set; } = TimeSpan.FromSeconds(5);
 
     /// <summary>How long a sandbox's processes may take to end by themselves when it is terminated. Default 2 s.</summary>

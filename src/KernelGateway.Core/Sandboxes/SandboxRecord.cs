@@ -28,6 +28,9 @@ public sealed record SandboxRecord
     /// <summary>Why.</summary>
     public string? StateReason { get; init; }
 
+    /// <summary>The same in one word of <see cref="Contracts.ReasonCodes"/>.</summary>
+    public string? StateReasonCode { get; init; }
+
     /// <summary>When it was created.</summary>
     public required DateTimeOffset CreatedAt { get; init; }
 

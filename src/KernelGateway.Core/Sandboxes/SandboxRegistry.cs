@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using KernelGateway.Contracts;
 using KernelGateway.Contracts.Sandboxes;
 using KernelGateway.Core.Egress;
 using KernelGateway.Core.Environments;
@@ -109,7 +110,26 @@ public sealed partial class SandboxRegistry : BackgroundService
     public Task TerminateAsync(Sandbox sandbox, TimeSpan? grace = null)
     {
         ArgumentNullException.ThrowIfNull(sandbox);
-        return sandbox.TerminateAsync("It was terminated by its owner.", grace ?? _options.TerminateGrace);
+        return grace == TimeSpan.Zero
+            ? sandbox.TerminateAsync(ReasonCodes.Killed, "It was killed by its owner.", TimeSpan.Zero)
+            : sandbox.TerminateAsync(ReasonCodes.Terminated, "It was terminated by its owner.", grace ?? _options.TerminateGrace);
+    }
+
+    /// <summary>Changes limits, times, name and tags of a sandbox that runs; all that is named, or nothing.</summary>
+    /// <exception cref="GatewayException">A value is wrong, the host refuses, or the variant cannot change limits; nothing has changed then.</exception>
+    public Task UpdateAsync(Sandbox sandbox, UpdateSandboxRequest request, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(sandbox);
+        ArgumentNullException.ThrowIfNull(request);
+        return sandbox.UpdateAsync(request, VariantsWith<ILimitable>(), cancellationToken);
+    }
+
+    /// <summary>What a sandbox uses.</summary>
+    /// <exception cref="GatewayException">It does not run, or its variant does not count.</exception>
+    public SandboxUsage ReadUsage(Sandbox sandbox)
+    {
+        ArgumentNullException.ThrowIfNull(sandbox);
+        return sandbox.ReadUsage(VariantsWith<IMeasurable>());
     }
 
     /// <summary>Puts another network policy in force, at once.</summary>
@@ -151,6 +171,8 @@ public sealed partial class SandboxRegistry : BackgroundService
             ForAllAsync(_options.ReapInterval, Reap, stoppingToken),
             flushEvery > TimeSpan.Zero ? ForAllAsync(flushEvery, sandbox => sandbox.Journal.Flush(), stoppingToken) : Task.CompletedTask);
     }
+
+    private List<string> VariantsWith<TPower>() => [.. _provisioners.Values.Where(p => p.Powers.Contains(typeof(TPower))).Select(p => p.Name)];
 
     /// <summary>Looks at once whether each variant can be used, so that the log says it and the first caller need not wait for it.</summary>
     private async Task CheckVariantsAsync(CancellationToken cancellationToken)
@@ -279,7 +301,7 @@ public sealed partial class SandboxRegistry : BackgroundService
         }
         else
         {
-            await sandbox.TerminateAsync($"Its variant '{record.Variant}' is not available any more.", TimeSpan.Zero);
+            await sandbox.TerminateAsync(ReasonCodes.Lost, $"Its variant '{record.Variant}' is not available any more.", TimeSpan.Zero);
         }
     }
 
@@ -290,9 +312,9 @@ public sealed partial class SandboxRegistry : BackgroundService
             sandbox.Journal.RemoveOlderThan(_time.GetUtcNow().AddHours(-_journalOptions.MaxAgeHours));
         }
 
-        if (sandbox.EndDue() is { } reason)
+        if (sandbox.EndDue() is { } due)
         {
-            _ = sandbox.TerminateAsync(reason, _options.TerminateGrace);
+            _ = sandbox.TerminateAsync(due.Code, due.Reason, _options.TerminateGrace);
         }
         else if (sandbox.EndedFor is { } endedFor && endedFor >= _options.KeepEnded)
         {

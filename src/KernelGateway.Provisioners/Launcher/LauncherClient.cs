@@ -93,6 +93,11 @@ internal sealed class LauncherClient : IAsyncDisposable
         new JsonObject { ["op"] = "forward", ["socket"] = socket, ["ports"] = new JsonArray([.. ports.Select(port => (JsonNode)port)]) },
         cancellationToken);
 
+    /// <summary>Sends SIGTERM to all that a kernel has started, and not to the kernel.</summary>
+    internal Task TerminateChildrenAsync(string kernel, CancellationToken cancellationToken) => AskAsync(
+        new JsonObject { ["op"] = "terminate_children", ["kernel"] = kernel },
+        cancellationToken);
+
     /// <summary>Asks the agent to end all kernels and then itself. Returns when it has understood.</summary>
     internal Task ShutdownAsync(TimeSpan grace, CancellationToken cancellationToken) => AskAsync(
         new JsonObject { ["op"] = "shutdown", ["grace"] = grace.TotalSeconds },

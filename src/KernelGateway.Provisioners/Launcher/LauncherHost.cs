@@ -52,6 +52,9 @@ internal sealed partial class LauncherHost : IKernelHost, IFileHost
 
     public IEgressDoor? Egress => _place.Egress is { } folder ? new EgressDoor(folder, _place.EgressInside, _place.Uid, Client) : null;
 
+    public TPower? PowerOf<TPower>()
+        where TPower : class => _place as TPower;
+
     private LauncherClient Client => _client ?? throw new InvalidOperationException("Not connected.");
 
     public async Task<IHostedKernel> LaunchKernelAsync(KernelLaunch launch, CancellationToken cancellationToken)
@@ -146,6 +149,9 @@ internal sealed partial class LauncherHost : IKernelHost, IFileHost
 
     internal Task SignalAsync(string kernel, int signal, bool group, CancellationToken cancellationToken) =>
         Client.SignalAsync(kernel, signal, group, cancellationToken);
+
+    internal Task TerminateChildrenAsync(string kernel, CancellationToken cancellationToken) =>
+        Client.TerminateChildrenAsync(kernel, cancellationToken);
 
     private async Task KillUnwantedAsync(string kernel)
     {

@@ -85,6 +85,16 @@ internal sealed class LauncherKernel(LauncherHost host, KernelRecord record, Lau
         await host.SignalAsync(Id, (int)signal, group: signal is not KernelSignal.Terminate, cancellationToken);
     }
 
+    public async Task TerminateChildrenAsync(CancellationToken cancellationToken)
+    {
+        if (Exited.IsCompleted)
+        {
+            throw Ended(await Exited);
+        }
+
+        await host.TerminateChildrenAsync(Id, cancellationToken);
+    }
+
     /// <summary>Its process has ended, as the agent says.</summary>
     internal void End(AgentExit exit, bool terminating, bool outOfMemory) => _exited.TrySetResult(Explain(exit, terminating, outOfMemory));
 

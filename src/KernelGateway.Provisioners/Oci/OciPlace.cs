@@ -1,5 +1,7 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
+using KernelGateway.Core.Errors;
+using KernelGateway.Core.Provisioning;
 using KernelGateway.Provisioners.Files;
 using KernelGateway.Provisioners.Launcher;
 using KernelGateway.Provisioners.Native;
@@ -7,9 +9,11 @@ using KernelGateway.Provisioners.Native;
 namespace KernelGateway.Provisioners.Oci;
 
 /// <summary>One container.</summary>
-internal sealed class OciPlace(OciSite site, OciSandbox sandbox, WatchedProcess init) : LauncherPlace
+internal sealed class OciPlace(OciSite site, OciSandbox sandbox, WatchedProcess init) : LauncherPlace, ILimitable, IMeasurable
 {
     private static readonly TimeSpan KillPatience = TimeSpan.FromSeconds(5);
+
+    private readonly CgroupMeter _meter = new(site.Layout, sandbox.Cgroup.Group);
 
     internal override string Variant => OciProvisioner.VariantName;
 
@@ -29,6 +33,21 @@ internal sealed class OciPlace(OciSite site, OciSandbox sandbox, WatchedProcess 
     internal int InitPid => init.Pid;
 
     internal override long OomKills() => sandbox.Cgroup.OomKills();
+
+    public void SetLimits(ResourceLimits limits)
+    {
+        SandboxIds.Check(limits);
+        if (ProcessRoom() is { } room && limits.Pids > room)
+        {
+            throw new GatewayException(ErrorCode.Conflict, $"The processes of this sandbox were started with room for at most {room}. Nothing was changed. For more make a new sandbox.", "pids");
+        }
+
+        new CgroupChange(site.Layout, sandbox.Cgroup.Group).Apply(limits, _meter.MemoryHeld());
+    }
+
+    public ResourceUsage ReadUsage() => _meter.ReadUsage();
+
+    public LimitCounters ReadCounters() => _meter.ReadCounters();
 
     internal override string LastWords() => TextTail.OfFile(sandbox.Folders.Stdio);
 
@@ -57,9 +76,25 @@ internal sealed class OciPlace(OciSite site, OciSandbox sandbox, WatchedProcess 
 
     public override void Dispose()
     {
+        _meter.Dispose();
         init.Dispose();
         base.Dispose();
         site.LetGo(SandboxId);
+    }
+
+    /// <summary>RLIMIT_NPROC as the first process has it and passes it on; <c>null</c> when there is none.</summary>
+    private int? ProcessRoom()
+    {
+        const string Name = "Max processes";
+        try
+        {
+            var line = File.ReadLines($"/proc/{init.Pid}/limits").FirstOrDefault(line => line.StartsWith(Name, StringComparison.Ordinal));
+            return int.TryParse(line?[Name.Length..].TrimStart().Split(' ')[0], NumberStyles.None, CultureInfo.InvariantCulture, out var room) ? room : null;
+        }
+        catch (IOException)
+        {
+            return null; // It is ending.
+        }
     }
 }
 

@@ -57,6 +57,9 @@ internal static class OciPolicy
         ["OPENBLAS_NUM_THREADS"] = "1",
     };
 
+    /// <summary>RLIMIT_NPROC for a limit of the control group, which is to be hit first, also when it is raised later: this one cannot be without CAP_SYS_RESOURCE.</summary>
+    internal static ulong ProcessCount(int pids) => Math.Max((ulong)pids * 2, 2048);
+
     /// <summary>Resource limits of every process: soft, hard.</summary>
     internal static IEnumerable<(string Name, ulong Soft, ulong Hard)> ResourceLimits(OciProvisionerOptions options, int pids) =>
     [
@@ -64,7 +67,7 @@ internal static class OciPolicy
         ("CORE", 0, 0),
         ("FSIZE", (ulong)options.MaxFileBytes, (ulong)options.MaxFileBytes),
         // Counted for the sandbox's own uid; the control group is what stops a fork bomb.
-        ("NPROC", (ulong)pids * 2, (ulong)pids * 2),
+        ("NPROC", ProcessCount(pids), ProcessCount(pids)),
         ("MEMLOCK", 65536, 65536),
         ("MSGQUEUE", 0, 0),
         ("SIGPENDING", 1024, 1024),

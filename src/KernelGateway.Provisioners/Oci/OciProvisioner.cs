@@ -45,6 +45,9 @@ public sealed partial class OciProvisioner : IKernelProvisioner, IDisposable
     public bool ConfinesNetwork => true;
 
     /// <inheritdoc/>
+    public IReadOnlyCollection<Type> Powers => [typeof(ILimitable), typeof(IMeasurable)];
+
+    /// <inheritdoc/>
     public async Task<ProvisionerReadiness> CheckAsync(CancellationToken cancellationToken)
     {
         var (site, reason) = await PrepareAsync(prove: true, cancellationToken);

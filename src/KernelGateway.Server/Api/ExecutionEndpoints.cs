@@ -18,7 +18,7 @@ internal static class ExecutionEndpoints
                 registry.Get(id, http.Owner()).ListExecutions(Limit(limit)).Select(e => e.Info).ToList())
             .WithName("ListExecutions").WithSummary("The executions that are remembered, newest first.");
         group.MapGet("/{executionId}", GetAsync).WithName("GetExecution").WithSummary("One execution; with its output once it has ended.").Produces<ExecutionInfo>();
-        group.MapPost("/{executionId}/interrupt", InterruptAsync).WithName("InterruptExecution").WithSummary("Stops a run; the kernel and its variables stay.");
+        group.MapPost("/{executionId}/interrupt", InterruptAsync).WithName("InterruptExecution").WithSummary("Stops a run; the kernel and its variables stay. With escalate, more and more force follows until the run has ended.");
         group.MapPost("/{executionId}/input", ReplyInputAsync).WithName("ReplyInput").WithSummary("Answers the input() that a run waits in.");
     }
 
@@ -45,9 +45,9 @@ internal static class ExecutionEndpoints
             : TypedResults.Ok(execution.Info);
     }
 
-    private static async Task<IResult> InterruptAsync(string id, string executionId, SandboxRegistry registry, HttpContext http)
+    private static async Task<IResult> InterruptAsync(string id, string executionId, bool? force, InterruptRequest? request, SandboxRegistry registry, HttpContext http)
     {
-        await registry.Get(id, http.Owner()).InterruptAsync(executionId, http.RequestAborted);
+        await registry.Get(id, http.Owner()).InterruptAsync(executionId, http.User.Describe(), force is true || request is { Escalate: true }, http.RequestAborted);
         return TypedResults.NoContent();
     }
 

@@ -22,7 +22,7 @@ internal sealed partial class ProblemWriter(IProblemDetailsService problems, IHo
         {
             OperationCanceledException when lifetime.ApplicationStopping.IsCancellationRequested => Describe(
                 ErrorCode.ShuttingDown, "The gateway is stopping. What runs goes on; ask again in a moment.", null),
-            GatewayException e => Describe(e.Code, e.Message, e.Field),
+            GatewayException e => Describe(e.Code, e.Message, e.Field, e.Fields),
             BadHttpRequestException { StatusCode: 413 } e => Describe(413, "too_large", "The request is too large", e.Message),
             BadHttpRequestException { InnerException: JsonException json } => Describe(ErrorCode.InvalidArgument, Explain(json), FieldOf(json)),
             BadHttpRequestException { StatusCode: 415 } => Describe(415, "unsupported_media_type", "Send JSON", "The body must have Content-Type: application/json."),
@@ -60,13 +60,18 @@ internal sealed partial class ProblemWriter(IProblemDetailsService problems, IHo
         problem.Extensions["code"] = code;
     }
 
-    internal static ProblemDetails Describe(ErrorCode code, string detail, string? field)
+    internal static ProblemDetails Describe(ErrorCode code, string detail, string? field, IReadOnlyDictionary<string, string[]>? fields = null)
     {
         var (status, spelling, title) = Errors.Of(code);
         var problem = Describe(status, spelling, title, detail);
         if (field is not null)
         {
             problem.Extensions["field"] = field;
+        }
+
+        if (fields is not null)
+        {
+            problem.Extensions["errors"] = fields;
         }
 
         return problem;

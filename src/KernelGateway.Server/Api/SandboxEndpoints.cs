@@ -19,7 +19,11 @@ internal static class SandboxEndpoints
         group.MapGet("", List).WithName("ListSandboxes").WithSummary("The caller's sandboxes, newest first, ended ones included while they can be read.");
         group.MapGet("/{id}", (string id, SandboxRegistry registry, HttpContext http) => registry.Get(id, http.Owner()).Info)
             .WithName("GetSandbox").WithSummary("One sandbox.");
-        group.MapDelete("/{id}", TerminateAsync).WithName("TerminateSandbox").WithSummary("Ends a sandbox and all that runs in it; its events can be read for a while yet.");
+        group.MapPatch("/{id}", UpdateAsync).WithName("UpdateSandbox").WithSummary("Changes limits, times, name and tags of a running sandbox: all that is named, or nothing.")
+            .Accepts<UpdateSandboxRequest>("application/json", "application/merge-patch+json");
+        group.MapGet("/{id}/usage", (string id, SandboxRegistry registry, HttpContext http) => registry.ReadUsage(registry.Get(id, http.Owner())))
+            .WithName("GetSandboxUsage").WithSummary("What a sandbox uses and has used, as the host counts it.");
+        group.MapDelete("/{id}", TerminateAsync).WithName("TerminateSandbox").WithSummary("Ends a sandbox and all that runs in it, at once with graceSeconds=0; its events can be read for a while yet.");
         group.MapPost("/{id}/restart", RestartAsync).WithName("RestartKernel").WithSummary("Replaces the kernel of a context; files stay, variables go.");
     }
 
@@ -69,6 +73,13 @@ internal static class SandboxEndpoints
 
         items.RemoveAt(page);
         return new SandboxList(items, string.Create(CultureInfo.InvariantCulture, $"{items[^1].CreatedAt.UtcTicks}-{items[^1].Id}"));
+    }
+
+    private static async Task<SandboxInfo> UpdateAsync(string id, UpdateSandboxRequest request, SandboxRegistry registry, HttpContext http)
+    {
+        var sandbox = registry.Get(id, http.Owner());
+        await registry.UpdateAsync(sandbox, request, http.RequestAborted);
+        return sandbox.Info;
     }
 
     private static async Task<IResult> TerminateAsync(string id, SandboxRegistry registry, HttpContext http, double? graceSeconds)

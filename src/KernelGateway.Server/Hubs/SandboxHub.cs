@@ -2,6 +2,7 @@ using System.Runtime.CompilerServices;
 using KernelGateway.Contracts.Events;
 using KernelGateway.Contracts.Executions;
 using KernelGateway.Contracts.Files;
+using KernelGateway.Contracts.Sandboxes;
 using KernelGateway.Core.Errors;
 using KernelGateway.Core.Executions;
 using KernelGateway.Core.Files;
@@ -31,7 +32,25 @@ internal sealed class SandboxHub(SandboxRegistry registry, IOptions<FileOptions>
 
     /// <summary>Stops a run; the kernel and its variables stay.</summary>
     public Task Interrupt(string sandboxId, string executionId) =>
-        Find(sandboxId).InterruptAsync(executionId ?? "", Context.ConnectionAborted);
+        Find(sandboxId).InterruptAsync(executionId ?? "", Context.User.Describe(), escalate: false, Context.ConnectionAborted);
+
+    /// <summary>Stops a run; when an interrupt does not help, with more and more force until it has ended.</summary>
+    public Task ForceInterrupt(string sandboxId, string executionId) =>
+        Find(sandboxId).InterruptAsync(executionId ?? "", Context.User.Describe(), escalate: true, Context.ConnectionAborted);
+
+    /// <summary>Changes limits, times, name and tags of a running sandbox: all that is named, or nothing.</summary>
+    public async Task<SandboxInfo> UpdateSandbox(string sandboxId, UpdateSandboxRequest request)
+    {
+        var sandbox = Find(sandboxId);
+        await registry.UpdateAsync(
+            sandbox,
+            request ?? throw new GatewayException(ErrorCode.InvalidArgument, "The second argument must be an object with what shall change."),
+            Context.ConnectionAborted);
+        return sandbox.Info;
+    }
+
+    /// <summary>What a sandbox uses and has used.</summary>
+    public SandboxUsage GetUsage(string sandboxId) => registry.ReadUsage(Find(sandboxId));
 
     /// <summary>Answers the <c>input()</c> that a run waits in.</summary>
     public Task ReplyInput(string sandboxId, string executionId, string value) =>

@@ -15,6 +15,10 @@ internal static class Caller
     /// <summary>The id of the caller's API key; null when there is none.</summary>
     public static string? KeyId(this ClaimsPrincipal? user) => user?.FindFirst(ApiKeyHandler.KeyIdClaim)?.Value;
 
+    /// <summary>The caller for other people to read: the owner, and which of his keys.</summary>
+    public static string Describe(this ClaimsPrincipal? user) =>
+        user.KeyId() is { Length: > 8 } key ? $"{user.Owner()} (API key {key[..8]})" : user.Owner();
+
     /// <summary>The header <c>Idempotency-Key</c>, if it was sent.</summary>
     public static string? IdempotencyKey(this HttpContext http) =>
         http.Request.Headers.TryGetValue("Idempotency-Key", out var key) ? key.ToString() : null;

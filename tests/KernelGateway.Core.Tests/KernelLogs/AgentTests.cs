@@ -305,6 +305,31 @@ public sealed class AgentTests
         }
     }
 
+    [Test]
+    public async Task Children_can_be_ended_without_the_kernel()
+    {
+        await LaunchShell("k1", "setsid sleep 100 & one=$!; sleep 100 & two=$!; wait $one; echo $? > ended; wait $two; echo $? >> ended; echo done > all; exec sleep 100");
+        await LaunchShell("k2", "sleep 100 & child=$!; echo $child > other; wait $child; exit 5");
+        await AppearsAsync("other");
+        JsonObject reply;
+        do
+        {
+            // Answered at once; a child that the shell has not made yet gets the next one.
+            reply = await _agent.Connection.AskAsync(new JsonObject { ["op"] = "terminate_children", ["kernel"] = "k1" });
+            reply["ok"]!.GetValue<bool>().Should().BeTrue();
+        }
+        while (!File.Exists(Path.Combine(_agent.Folder, "all")));
+
+        (await File.ReadAllTextAsync(await AppearsAsync("ended"))).Should().Be("143\n143\n", "SIGTERM ended both, the one in a session of its own too");
+        JsonArray kernels = (await _agent.Connection.AskAsync(new JsonObject { ["op"] = "hello" }))["kernels"]!.AsArray();
+        kernels.Should().AllSatisfy(kernel => kernel!["running"]!.GetValue<bool>().Should().BeTrue("neither kernel was touched, nor the other's child"));
+    }
+
+    [TestCase("nobody")]
+    [TestCase(null)]
+    public async Task Children_of_a_kernel_that_is_not_there_are_refused(string? kernel) =>
+        (await _agent.Connection.AskAsync(new JsonObject { ["op"] = "terminate_children", ["kernel"] = kernel }))["ok"]!.GetValue<bool>().Should().BeFalse();
+
     private Task<JsonObject> LaunchShell(string name, string script) =>
         _agent.LaunchAsync(name, "/bin/sh", "-c", $"cd {_agent.Folder}; {script}");
 

@@ -64,8 +64,8 @@ public sealed class OciProvisionerTests : KernelProvisionerContract
         var id = NextId();
         var host = await ProvisionAsync(cancellationToken, id);
         var state = LauncherState.Read(host.Describe(), Variant);
-        var (posture, _) = await PostureOfAsync(id, state.PlaceNumber("slot"), TestKernels.Limits with { Pids = 5 });
-        posture.Deviations(state.PlaceNumber("pid"), 900).Should().Contain("pids.max is '128' instead of '5'").And.HaveCount(2);
+        var (posture, _) = await PostureOfAsync(id, state.PlaceNumber("slot"), TestKernels.Limits with { Pids = 5000 });
+        posture.Deviations(state.PlaceNumber("pid"), 900).Should().Contain("pids.max is '128' instead of '5000'").And.HaveCount(2);
         posture.Deviations(Environment.ProcessId, 900).Should().Contain("the user namespace is the host's")
             .And.Contain("/ is not read-only").And.Contain(line => line.StartsWith("Seccomp")).And.Contain(line => line.StartsWith("CapEff"));
     }

@@ -182,6 +182,7 @@ public sealed class ExecutionTests
         restarted.StatusCode.Should().Be(HttpStatusCode.OK);
         (await EndOfAsync(sandbox.Id, running.Id)).Status.Should().Be(ExecutionStatus.Cancelled);
         (await EndOfAsync(sandbox.Id, waiting.Id)).Status.Should().Be(ExecutionStatus.Cancelled);
+        (await EndOfAsync(sandbox.Id, running.Id)).ReasonCode.Should().Be("restarted");
         (await Gateway.RunAsync(sandbox.Id, "x")).Result!.Error!.Name.Should().Be("NameError");
     }
 

@@ -93,6 +93,24 @@ public sealed class SandboxHubTests
     }
 
     [Test]
+    public async Task Force_updates_and_usage_are_there_over_the_hub_too()
+    {
+        var sandbox = await Gateway.CreateAsync();
+        await using var hub = await RawHub.ConnectAsync(Gateway, Gateway.Key);
+        var run = (await hub.InvokeAsync("RunCode", sandbox.Id, new { code = "import time; time.sleep(60)" })).GetProperty("result").GetProperty("id").GetString();
+
+        (await hub.InvokeAsync("ForceInterrupt", sandbox.Id, run)).TryGetProperty("error", out _).Should().BeFalse();
+        var end = await Gateway.Http.WaitForAsync<Contracts.Events.ExecutionFinishedEvent>(sandbox.Id, 0);
+        end.ReasonCode.Should().Be("interrupted");
+        end.Reason.Should().Contain("admin (API key ");
+
+        (await hub.InvokeAsync("UpdateSandbox", sandbox.Id, new { name = "by hub" })).GetProperty("result").GetProperty("name").GetString().Should().Be("by hub");
+        (await hub.InvokeAsync("UpdateSandbox", sandbox.Id, new { cpu = -1 })).GetProperty("error").GetString().Should().Contain("invalid_argument: 'cpu'");
+        (await hub.InvokeAsync("UpdateSandbox", sandbox.Id, null)).GetProperty("error").GetString().Should().Contain("invalid_argument: ");
+        (await hub.InvokeAsync("GetUsage", sandbox.Id)).GetProperty("error").GetString().Should().Contain("not_supported: ").And.Contain("local");
+    }
+
+    [Test]
     public async Task Wrong_calls_say_code_and_sentence_and_leave_the_connection_open()
     {
         var sandbox = await Gateway.CreateAsync();
