@@ -61,7 +61,11 @@ public sealed partial class Sandbox
             }
 
             var host = await provisioner.ReattachAsync(_record.Host, cancellationToken);
-            Change(r => r, host);
+            lock (_gate)
+            {
+                _host = host; // Nothing of its record has changed, so nothing is written.
+            }
+
             var context = _record.Contexts.Count > 0 ? _record.Contexts[0] : null;
             var session = NewSession(host, context?.KernelName ?? _environment.DefaultKernel);
             if (context is null)

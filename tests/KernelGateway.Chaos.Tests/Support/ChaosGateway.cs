@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Globalization;
 
 namespace KernelGateway.Chaos.Tests.Support;
@@ -5,13 +6,26 @@ namespace KernelGateway.Chaos.Tests.Support;
 /// <summary>A gateway process with both variants, a control group of its own, and faults allowed.</summary>
 internal static class ChaosGateway
 {
+    private static readonly ConcurrentDictionary<GatewayProcess, string> TestOf = [];
     private static int s_number;
 
     public static Task<GatewayProcess> StartAsync(params (string Key, string Value)[] settings) =>
-        GatewayProcess.StartNewAsync(With(settings));
+        StartOnAsync(Directory.CreateTempSubdirectory("kg-").FullName, [], settings);
 
-    public static Task<GatewayProcess> StartOnAsync(string folder, IReadOnlyList<string> through, params (string Key, string Value)[] settings) =>
-        GatewayProcess.StartOnAsync(folder, through, With(settings));
+    public static async Task<GatewayProcess> StartOnAsync(string folder, IReadOnlyList<string> through, params (string Key, string Value)[] settings)
+    {
+        var gateway = await GatewayProcess.StartOnAsync(folder, through, With(settings));
+        TestOf[gateway] = TestContext.CurrentContext.Test.ID;
+        return gateway;
+    }
+
+    /// <summary>Kills the gateways of one test; gives what each had written.</summary>
+    public static IReadOnlyList<string> KillAllOf(string test)
+    {
+        var gateways = TestOf.Where(g => g.Value == test && !g.Key.HasEnded).Select(g => g.Key).ToList();
+        gateways.ForEach(g => g.Signal(9));
+        return [.. gateways.Select(g => g.Log)];
+    }
 
     /// <summary>A client that waits as long as it takes.</summary>
     public static KernelGateway.Client.KernelGatewayClient PatientClient(this GatewayProcess gateway) => new(new Client.KernelGatewayClientOptions
