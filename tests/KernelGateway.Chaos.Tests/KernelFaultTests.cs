@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using KernelGateway.Chaos.Tests.Support;
 using KernelGateway.Client;
+using KernelGateway.Contracts.Events;
 using KernelGateway.Contracts.Executions;
 using KernelGateway.Contracts.Sandboxes;
 
@@ -108,11 +109,55 @@ public sealed class KernelFaultTests
         (await sandbox.RunCodeAsync("1 + 1")).Text.Should().Be("2");
     }
 
+    [TestCase("os.kill(os.getpid(), signal.SIGSTOP)", true)]
+    [TestCase("ctypes.PyDLL(None).sleep(20)", false)] // PyDLL: keeps the interpreter's lock.
+    [Deadline(90)]
+    public async Task C6_A_kernel_that_does_not_answer_is_reported_in_15_seconds_and_left_alone_and_goes_back_by_itself(string code, bool stopped)
+    {
+        await using var gateway = await ChaosGateway.StartAsync();
+        await using var client = gateway.PatientClient();
+        await using var sandbox = await Sandbox.CreateAsync(client);
+        var pid = int.Parse((await sandbox.RunCodeAsync("import ctypes, os, signal; print(os.getpid())")).Stdout, CultureInfo.InvariantCulture);
+
+        var run = await sandbox.StartCodeAsync($"print('begun', flush=True)\n{code}\nprint('went on')");
+        await FirstLineAsync(run);
+        var began = Stopwatch.GetTimestamp();
+        var reported = await StateAsync(sandbox, 0, e => e.State == KernelState.Unresponsive);
+        var seconds = Stopwatch.GetElapsedTime(began).TotalSeconds;
+        var context = (await sandbox.RefreshAsync()).Contexts[0];
+        if (stopped)
+        {
+            await Programs.RunAsync("kill", ["-CONT", pid.ToString(CultureInfo.InvariantCulture)]);
+        }
+
+        Figures.Report("C6 unresponsive seen after s", seconds);
+        seconds.Should().BeLessThan(15);
+        reported.Reason.Should().NotBeNullOrEmpty();
+        context.State.Should().Be(KernelState.Unresponsive);
+        context.Reason.Should().Be(reported.Reason);
+        (await run.WaitAsync()).Stdout.Should().Be("begun\nwent on\n");
+        await StateAsync(sandbox, reported.Sequence, e => e is { ExecutionId: null, State: KernelState.Idle or KernelState.Busy });
+        (await sandbox.RefreshAsync()).Contexts[0].Should().BeEquivalentTo(new { State = KernelState.Idle, Reason = (string?)null });
+    }
+
+    private static async Task<KernelStateEvent> StateAsync(Sandbox sandbox, long after, Func<KernelStateEvent, bool> wanted)
+    {
+        await foreach (var one in sandbox.EventsAsync(after))
+        {
+            if (one is KernelStateEvent state && wanted(state))
+            {
+                return state;
+            }
+        }
+
+        throw new AssertionException("The state did not come.");
+    }
+
     private static async Task FirstLineAsync(RunningCode run)
     {
         await foreach (var one in run.Events())
         {
-            if (one is Contracts.Events.OutputEvent)
+            if (one is OutputEvent)
             {
                 return;
             }
