@@ -15,7 +15,7 @@ public sealed class SecondGatewayTests
         await using var sandbox = await Sandbox.CreateAsync(client);
         await sandbox.RunCodeAsync("x = 1");
 
-        var second = await Programs.RunAsync("dotnet", [Path.Combine(AppContext.BaseDirectory, "KernelGateway.Server.dll"), "--urls", "http://127.0.0.1:0", "--Gateway:DataDirectory", gateway.DataFolder, "--Gateway:LocalEval:Enabled", "true"]);
+        var second = await gateway.StartAnotherAsync();
 
         second.ExitCode.Should().Be(1, second.Said);
         second.Said.Should().Contain("The gateway cannot start:\n  - Another gateway uses the data folder");
