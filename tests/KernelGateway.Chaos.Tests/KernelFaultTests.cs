@@ -19,23 +19,31 @@ public sealed class KernelFaultTests
 
     [Test]
     [Deadline(60)]
-    public async Task C3_A_gateway_that_was_frozen_goes_on_and_nothing_is_missing()
+    public async Task C3_A_gateway_that_was_frozen_goes_on_and_nothing_is_missing_and_no_kernel_is_called_unresponsive()
     {
         const int Lines = 20_000;
-        await using var gateway = await ChaosGateway.StartAsync();
+        var frozenFor = TimeSpan.FromSeconds(9); // Longer than three questions to the kernel may stay open.
+        await using var gateway = await ChaosGateway.StartAsync(("Gateway:Sandboxes:HeartbeatInterval", "00:00:00.1"));
         await using var client = gateway.PatientClient();
         await using var sandbox = await Sandbox.CreateAsync(client);
         var run = await sandbox.StartCodeAsync($"print('begun', flush=True)\nfor i in range({Lines}): print(i, flush=True)\nopen('done', 'w').close()");
         await FirstLineAsync(run);
         gateway.Signal(SigStop);
+        var frozen = Task.Delay(frozenFor, TimeProvider.System, CancellationToken.None);
         var work = Path.Combine(gateway.DataFolder, "hosts", "eval");
         await Wait.UntilAsync(() => Directory.EnumerateFiles(work, "done", NoLinks).Any(), TimeSpan.FromSeconds(60), "the kernel goes on while the gateway is frozen");
+        await frozen;
 
         gateway.Signal(SigCont);
 
         var result = await run.WaitAsync();
         result.Status.Should().Be(ExecutionStatus.Ok);
         result.Lines.Select(l => l.Line).Should().Equal(["begun", .. Enumerable.Range(0, Lines).Select(i => i.ToString(CultureInfo.InvariantCulture))]);
+        (await sandbox.RunCodeAsync("1 + 1")).Text.Should().Be("2");
+        (await sandbox.RefreshAsync()).Contexts[0].State.Should().Be(KernelState.Idle);
+        using var http = gateway.Http();
+        http.DefaultRequestHeaders.Add("Accept", "application/x-ndjson");
+        (await http.GetStringAsync($"/api/v1/sandboxes/{sandbox.Id}/events?after=0&follow=false")).Should().Contain("kernelState").And.NotContain("unresponsive");
     }
 
     [Test]
