@@ -7,7 +7,7 @@ namespace KernelGateway.Chaos.Tests;
 public sealed class DatabaseFaultTests
 {
     [Test]
-    [Deadline(60)]
+    [Deadline(300)]
     public async Task C10_A_damaged_database_is_refused_in_one_sentence_or_it_works()
     {
         var random = new Random(ChaosSettings.Seed);
@@ -40,7 +40,7 @@ public sealed class DatabaseFaultTests
     }
 
     [Test]
-    [Deadline(60)]
+    [Deadline(300)]
     public async Task C10_On_a_read_only_disk_the_gateway_refuses_to_start_and_says_so()
     {
         Requires.Root();

@@ -10,7 +10,7 @@ namespace KernelGateway.Chaos.Tests;
 public sealed class DiskFullTests
 {
     [Test]
-    [Deadline(120)]
+    [Deadline(300)]
     public async Task C7_On_a_full_disk_the_kernel_waits_and_new_runs_are_refused_and_all_goes_on_when_there_is_space()
     {
         Requires.Root();

@@ -13,7 +13,7 @@ namespace KernelGateway.Chaos.Tests;
 public sealed class KillTests
 {
     [Test]
-    [Deadline(240)]
+    [Deadline(300)]
     public async Task C1_Killed_25_times_while_a_cell_prints_20000_lines_and_another_waits_for_input_it_loses_and_doubles_no_line()
     {
         const int Lines = 20_000;

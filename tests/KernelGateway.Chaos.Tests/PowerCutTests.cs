@@ -11,7 +11,7 @@ public sealed class PowerCutTests
     private const int Entries = 200;
 
     [Test]
-    [Deadline(60)]
+    [Deadline(300)]
     public async Task C9_When_every_batch_is_flushed_a_power_cut_costs_nothing_that_was_recorded()
     {
         Requires.Root();
@@ -27,7 +27,7 @@ public sealed class PowerCutTests
     }
 
     [Test]
-    [Deadline(60)]
+    [Deadline(300)]
     public async Task C9_A_power_cut_costs_only_what_was_recorded_since_the_last_flush()
     {
         Requires.Root();
@@ -47,7 +47,7 @@ public sealed class PowerCutTests
     }
 
     [Test]
-    [Deadline(60)]
+    [Deadline(300)]
     public async Task C9_A_gateway_flushes_its_journals_within_the_time_that_is_set()
     {
         Requires.Root();

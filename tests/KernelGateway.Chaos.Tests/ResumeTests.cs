@@ -15,7 +15,7 @@ public sealed class ResumeTests
     private const string ServerSentEvents = "text/event-stream";
 
     [Test]
-    [Deadline(90)]
+    [Deadline(300)]
     public async Task Before_the_start_every_reader_is_told_what_is_missing_and_then_gets_the_same_events()
     {
         await using var gateway = await ChaosGateway.StartAsync(("Gateway:Journal:MaxBytes", "1048576"), ("Gateway:Journal:SegmentBytes", "65536"));
@@ -45,7 +45,7 @@ public sealed class ResumeTests
     }
 
     [Test]
-    [Deadline(60)]
+    [Deadline(300)]
     public async Task After_a_number_that_the_sandbox_never_gave_every_reader_is_refused_with_the_way_out()
     {
         await using var gateway = await ChaosGateway.StartAsync();

@@ -7,7 +7,7 @@ namespace KernelGateway.Chaos.Tests;
 public sealed class SecondGatewayTests
 {
     [Test]
-    [Deadline(60)]
+    [Deadline(300)]
     public async Task C21_A_second_gateway_on_the_same_data_refuses_to_start_and_the_first_does_not_notice()
     {
         await using var gateway = await ChaosGateway.StartAsync();

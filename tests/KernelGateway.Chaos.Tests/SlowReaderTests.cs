@@ -12,7 +12,7 @@ namespace KernelGateway.Chaos.Tests;
 public sealed class SlowReaderTests
 {
     [Test]
-    [Deadline(90)]
+    [Deadline(300)]
     public async Task C13_A_hundred_readers_that_hardly_read_cost_little_memory_and_hold_up_nobody()
     {
         const int Readers = 100;
