@@ -32,7 +32,8 @@ internal static class ChaosGateway
     {
         BaseAddress = gateway.Address,
         ApiKey = gateway.Key,
-        FirstContactTimeout = TimeSpan.FromMinutes(1),
+        FirstContactTimeout = Timeout.InfiniteTimeSpan,
+        GiveUpAfter = Timeout.InfiniteTimeSpan, // A gateway that is killed as soon as it is up may be out of reach for minutes on a slow machine.
     });
 
     public static HttpClient Http(this GatewayProcess gateway) => new()
