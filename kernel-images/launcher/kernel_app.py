@@ -4,6 +4,7 @@ import gc
 import logging
 import sys
 
+import zmq
 from ipykernel import ipkernel, kernelapp
 
 from kernel_interrupts import Interrupts
@@ -67,6 +68,22 @@ class IPythonKernel(ipkernel.IPythonKernel):
             self.session.send(stream, "execute_reply", content, parent, ident=ident)
 
 
+class Heartbeat(kernelapp.Heartbeat):
+    """Echoes in Python and not, as its base does, in C: a kernel whose code keeps the interpreter to itself must not seem well."""
+
+    def run(self):
+        self.socket = self.context.socket(zmq.ROUTER)
+        self.socket.linger = 0
+        try:
+            self._bind_socket()
+            while True:
+                self.socket.send_multipart(self.socket.recv_multipart())
+        except zmq.ContextTerminated:
+            pass
+        finally:
+            self.socket.close()
+
+
 class IPKernelApp(kernelapp.IPKernelApp):
     log_of_kernel = None
 
@@ -98,6 +115,7 @@ class IPKernelApp(kernelapp.IPKernelApp):
 
 
 def run(log, arguments):
+    kernelapp.Heartbeat = Heartbeat
     IPythonKernel.log_of_kernel = IPKernelApp.log_of_kernel = log
     app = IPKernelApp.instance(
         kernel_class=IPythonKernel,

@@ -11,6 +11,7 @@ namespace KernelGateway.Chaos.Tests;
 public sealed class CycleTests
 {
     [Test]
+    [Deadline(300)]
     public async Task C16_Sandboxes_that_are_made_and_ended_again_and_again_leave_nothing_behind()
     {
         const int AtOnce = 4;

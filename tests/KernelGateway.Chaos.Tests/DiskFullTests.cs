@@ -10,13 +10,14 @@ namespace KernelGateway.Chaos.Tests;
 public sealed class DiskFullTests
 {
     [Test]
+    [Deadline(300)]
     public async Task C7_On_a_full_disk_the_kernel_waits_and_new_runs_are_refused_and_all_goes_on_when_there_is_space()
     {
         Requires.Root();
         const int Lines = 40_000;
         var folder = Directory.CreateTempSubdirectory("kg-").FullName;
         using var disk = SmallDisk.Mount(folder, "64m");
-        await using (var gateway = await ChaosGateway.StartOnAsync(Path.Combine(folder, "d"), []))
+        await using (var gateway = await ChaosGateway.StartOnAsync(Path.Combine(folder, "d"), [], ("Gateway:Sandboxes:MaxQueuedExecutions", "10000")))
         {
             await using var client = gateway.PatientClient();
             var sandbox = await Sandbox.CreateAsync(client);

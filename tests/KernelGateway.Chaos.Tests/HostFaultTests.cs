@@ -23,6 +23,7 @@ public sealed class HostFaultTests
         """;
 
     [Test]
+    [Deadline(300)]
     public async Task C18_A_runtime_that_fails_or_writes_garbage_or_hangs_makes_no_half_sandbox_and_is_quoted()
     {
         var folder = Directory.CreateTempSubdirectory("kg-").FullName;
@@ -57,6 +58,7 @@ public sealed class HostFaultTests
     }
 
     [Test]
+    [Deadline(300)]
     public async Task C19_Without_descriptors_calls_fail_and_nothing_else_and_all_works_again_afterwards()
     {
         await using var gateway = await ChaosGateway.StartAsync();
@@ -86,6 +88,7 @@ public sealed class HostFaultTests
     }
 
     [Test]
+    [Deadline(300)]
     public async Task C20_A_sandbox_whose_folders_are_removed_ends_with_a_reason_and_the_others_do_not_notice(
         [Values("places", "s")] string which)
     {
@@ -121,6 +124,7 @@ public sealed class HostFaultTests
     }
 
     [Test]
+    [Deadline(300)]
     public async Task C20_A_container_whose_processes_are_killed_from_outside_fails_with_a_reason_and_is_cleaned_up()
     {
         var parent = ChaosGateway.NewCgroupParent();

@@ -13,6 +13,7 @@ namespace KernelGateway.Chaos.Tests;
 public sealed class JournalFaultTests
 {
     [Test]
+    [Deadline(300)]
     [Category("Long")]
     public void C8_A_damaged_journal_never_gives_wrong_bytes_and_says_where_it_is_damaged()
     {
@@ -44,6 +45,7 @@ public sealed class JournalFaultTests
     }
 
     [Test]
+    [Deadline(300)]
     public async Task C8_A_gateway_that_finds_damaged_journals_starts_and_shows_only_what_was_really_said()
     {
         const int Copies = 36;

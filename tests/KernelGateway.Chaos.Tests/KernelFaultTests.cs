@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using KernelGateway.Chaos.Tests.Support;
 using KernelGateway.Client;
+using KernelGateway.Contracts.Events;
 using KernelGateway.Contracts.Executions;
 using KernelGateway.Contracts.Sandboxes;
 
@@ -13,27 +14,40 @@ public sealed class KernelFaultTests
     private const int SigStop = 19;
     private const int SigCont = 18;
 
+    // The containers' folder has links to folders of the host that lead round in circles.
+    private static readonly EnumerationOptions NoLinks = new() { RecurseSubdirectories = true, AttributesToSkip = FileAttributes.ReparsePoint, IgnoreInaccessible = true };
+
     [Test]
-    public async Task C3_A_gateway_that_was_frozen_goes_on_and_nothing_is_missing()
+    [Deadline(300)]
+    public async Task C3_A_gateway_that_was_frozen_goes_on_and_nothing_is_missing_and_no_kernel_is_called_unresponsive()
     {
         const int Lines = 20_000;
-        await using var gateway = await ChaosGateway.StartAsync();
+        var frozenFor = TimeSpan.FromSeconds(9); // Longer than three questions to the kernel may stay open.
+        await using var gateway = await ChaosGateway.StartAsync(("Gateway:Sandboxes:HeartbeatInterval", "00:00:00.1"));
         await using var client = gateway.PatientClient();
         await using var sandbox = await Sandbox.CreateAsync(client);
         var run = await sandbox.StartCodeAsync($"print('begun', flush=True)\nfor i in range({Lines}): print(i, flush=True)\nopen('done', 'w').close()");
         await FirstLineAsync(run);
         gateway.Signal(SigStop);
+        var frozen = Task.Delay(frozenFor, TimeProvider.System, CancellationToken.None);
         var work = Path.Combine(gateway.DataFolder, "hosts", "eval");
-        await Wait.UntilAsync(() => Directory.EnumerateFiles(work, "done", SearchOption.AllDirectories).Any(), TimeSpan.FromSeconds(60), "the kernel goes on while the gateway is frozen");
+        await Wait.UntilAsync(() => Directory.EnumerateFiles(work, "done", NoLinks).Any(), TimeSpan.FromSeconds(60), "the kernel goes on while the gateway is frozen");
+        await frozen;
 
         gateway.Signal(SigCont);
 
         var result = await run.WaitAsync();
         result.Status.Should().Be(ExecutionStatus.Ok);
         result.Lines.Select(l => l.Line).Should().Equal(["begun", .. Enumerable.Range(0, Lines).Select(i => i.ToString(CultureInfo.InvariantCulture))]);
+        (await sandbox.RunCodeAsync("1 + 1")).Text.Should().Be("2");
+        (await sandbox.RefreshAsync()).Contexts[0].State.Should().Be(KernelState.Idle);
+        using var http = gateway.Http();
+        http.DefaultRequestHeaders.Add("Accept", "application/x-ndjson");
+        (await http.GetStringAsync($"/api/v1/sandboxes/{sandbox.Id}/events?after=0&follow=false")).Should().Contain("kernelState").And.NotContain("unresponsive");
     }
 
     [Test]
+    [Deadline(300)]
     public async Task C4_A_kernel_that_needs_too_much_memory_dies_of_it_by_name_and_its_neighbour_does_not_notice()
     {
         var parent = ChaosGateway.NewCgroupParent();
@@ -64,6 +78,7 @@ public sealed class KernelFaultTests
     }
 
     [Test]
+    [Deadline(300)]
     public async Task C5_A_kernel_that_crashes_says_by_which_signal_and_keeps_its_last_words_and_leaves_no_core()
     {
         await using var gateway = await ChaosGateway.StartAsync();
@@ -78,12 +93,13 @@ public sealed class KernelFaultTests
         result.Status.Should().Be(ExecutionStatus.KernelDied);
         result.Execution.Reason.Should().Contain("signal 11");
         result.Stdout.Should().Be("last words\n");
-        Directory.EnumerateFiles(Path.Combine(gateway.DataFolder, "hosts"), "core*", SearchOption.AllDirectories).Should().BeEmpty();
+        Directory.EnumerateFiles(Path.Combine(gateway.DataFolder, "hosts", "eval"), "core*", NoLinks).Should().BeEmpty();
         await sandbox.RestartAsync();
         (await sandbox.RunCodeAsync("1 + 1")).Text.Should().Be("2");
     }
 
     [Test]
+    [Deadline(300)]
     public async Task C6_A_kernel_that_hangs_is_killed_when_the_time_of_its_run_is_over_and_can_be_restarted()
     {
         await using var gateway = await ChaosGateway.StartAsync(("Gateway:Sandboxes:KillGrace", "00:00:01"));
@@ -101,11 +117,55 @@ public sealed class KernelFaultTests
         (await sandbox.RunCodeAsync("1 + 1")).Text.Should().Be("2");
     }
 
+    [TestCase("os.kill(os.getpid(), signal.SIGSTOP)", true)]
+    [TestCase("ctypes.PyDLL(None).sleep(20)", false)] // PyDLL: keeps the interpreter's lock.
+    [Deadline(300)]
+    public async Task C6_A_kernel_that_does_not_answer_is_reported_in_15_seconds_and_left_alone_and_goes_back_by_itself(string code, bool stopped)
+    {
+        await using var gateway = await ChaosGateway.StartAsync();
+        await using var client = gateway.PatientClient();
+        await using var sandbox = await Sandbox.CreateAsync(client);
+        var pid = int.Parse((await sandbox.RunCodeAsync("import ctypes, os, signal; print(os.getpid())")).Stdout, CultureInfo.InvariantCulture);
+
+        var run = await sandbox.StartCodeAsync($"print('begun', flush=True)\n{code}\nprint('went on')");
+        await FirstLineAsync(run);
+        var began = Stopwatch.GetTimestamp();
+        var reported = await StateAsync(sandbox, 0, e => e.State == KernelState.Unresponsive);
+        var seconds = Stopwatch.GetElapsedTime(began).TotalSeconds;
+        var context = (await sandbox.RefreshAsync()).Contexts[0];
+        if (stopped)
+        {
+            await Programs.RunAsync("kill", ["-CONT", pid.ToString(CultureInfo.InvariantCulture)]);
+        }
+
+        Figures.Report("C6 unresponsive seen after s", seconds);
+        seconds.Should().BeLessThan(15);
+        reported.Reason.Should().NotBeNullOrEmpty();
+        context.State.Should().Be(KernelState.Unresponsive);
+        context.Reason.Should().Be(reported.Reason);
+        (await run.WaitAsync()).Stdout.Should().Be("begun\nwent on\n");
+        await StateAsync(sandbox, reported.Sequence, e => e is { ExecutionId: null, State: KernelState.Idle or KernelState.Busy });
+        (await sandbox.RefreshAsync()).Contexts[0].Should().BeEquivalentTo(new { State = KernelState.Idle, Reason = (string?)null });
+    }
+
+    private static async Task<KernelStateEvent> StateAsync(Sandbox sandbox, long after, Func<KernelStateEvent, bool> wanted)
+    {
+        await foreach (var one in sandbox.EventsAsync(after))
+        {
+            if (one is KernelStateEvent state && wanted(state))
+            {
+                return state;
+            }
+        }
+
+        throw new AssertionException("The state did not come.");
+    }
+
     private static async Task FirstLineAsync(RunningCode run)
     {
         await foreach (var one in run.Events())
         {
-            if (one is Contracts.Events.OutputEvent)
+            if (one is OutputEvent)
             {
                 return;
             }

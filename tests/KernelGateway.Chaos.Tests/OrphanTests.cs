@@ -11,6 +11,7 @@ public sealed class OrphanTests
     private static readonly string[] Ending = ["sandbox.ending", "sandbox.host_ended"];
 
     [Test]
+    [Deadline(300)]
     public async Task C15_Killed_between_any_two_steps_of_making_and_ending_it_leaves_no_sandbox_without_record_and_no_record_without_sandbox(
         [Values("local-eval", "local")] string variant)
     {
@@ -51,6 +52,7 @@ public sealed class OrphanTests
     }
 
     [Test]
+    [Deadline(300)]
     public async Task C15_Killed_together_with_its_sandboxes_it_reports_them_as_lost_and_leaves_nothing()
     {
         await using var gateway = await ChaosGateway.StartAsync();

@@ -7,6 +7,7 @@ namespace KernelGateway.Chaos.Tests;
 public sealed class SecondGatewayTests
 {
     [Test]
+    [Deadline(300)]
     public async Task C21_A_second_gateway_on_the_same_data_refuses_to_start_and_the_first_does_not_notice()
     {
         await using var gateway = await ChaosGateway.StartAsync();
@@ -14,7 +15,7 @@ public sealed class SecondGatewayTests
         await using var sandbox = await Sandbox.CreateAsync(client);
         await sandbox.RunCodeAsync("x = 1");
 
-        var second = await Programs.RunAsync("dotnet", [Path.Combine(AppContext.BaseDirectory, "KernelGateway.Server.dll"), "--urls", "http://127.0.0.1:0", "--Gateway:DataDirectory", gateway.DataFolder, "--Gateway:LocalEval:Enabled", "true"]);
+        var second = await gateway.StartAnotherAsync();
 
         second.ExitCode.Should().Be(1, second.Said);
         second.Said.Should().Contain("The gateway cannot start:\n  - Another gateway uses the data folder");

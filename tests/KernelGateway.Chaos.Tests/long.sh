@@ -19,8 +19,11 @@ done
 project=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cd "$project/../.."
 export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1
+commit=$(git rev-parse --short HEAD)$([ -z "$(git status --porcelain)" ] || echo ' with changes')
+export KG_CHAOS_EXTRA_SECONDS=1000000
 export KG_CHAOS_SEED=$seed KG_CHAOS_ROUNDS=200 KG_CHAOS_KILLS=25 KG_CHAOS_SANDBOXES=8 KG_CHAOS_MUTATIONS=100000 KG_CHAOS_CYCLES=10000
 if [ "$minutes" -gt 0 ]; then
+  export KG_CHAOS_EXTRA_SECONDS=$((minutes * 60))
   export KG_CHAOS_NEMESIS_SECONDS=$((minutes * 60 * 60 / 100))
   export KG_CHAOS_MUTATIONS_SECONDS=$((minutes * 60 * 10 / 100))
   export KG_CHAOS_CYCLES_SECONDS=$((minutes * 60 * 25 / 100))
@@ -44,7 +47,7 @@ memory=$(awk '/^MemTotal/ { printf "%d GiB", $2 / 1048576 }' /proc/meminfo)
   printf 'seconds in all\t%s\n' "$((SECONDS - started))"
   printf 'seed\t%s\n' "$seed"
   printf 'machine\t%s\n' "$(nproc) x ${processor:-$(uname -m)}, $memory, Linux $(uname -r), load $(cut -d' ' -f1-3 /proc/loadavg)"
-  printf 'commit\t%s\n' "$(git rev-parse --short HEAD)$([ -z "$(git status --porcelain)" ] || echo ' with changes')"
+  printf 'commit\t%s\n' "$commit"
 } >"$work/table"
 
 printf '\n| Figure | Value |\n|---|---|\n'

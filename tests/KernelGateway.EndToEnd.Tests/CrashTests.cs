@@ -11,46 +11,6 @@ namespace KernelGateway.EndToEnd.Tests;
 public sealed class CrashTests
 {
     [Test]
-    public async Task Killed_again_and_again_while_a_cell_prints_it_loses_and_doubles_no_line()
-    {
-        const int Lines = 20_000;
-        const int Kills = 5;
-        await using var gateway = await GatewayProcess.StartNewAsync();
-        await using var client = gateway.Client();
-        await using var printer = await Sandbox.CreateAsync(client);
-        await using var asker = await Sandbox.CreateAsync(client);
-        await printer.RunCodeAsync("kept = 'still here'");
-        var asking = await asker.StartCodeAsync("answer = input('Well? ')\nprint('got', answer)");
-        await FirstAsync<InputRequestEvent>(asker, asking.FirstSequence);
-        var printing = await printer.StartCodeAsync($"import time\nfor i in range({Lines}):\n    print(i, flush=True)\n    if i % 100 == 0: time.sleep(0.05)");
-
-        var seen = new SeenLines();
-        var reading = Task.Run(async () =>
-        {
-            await foreach (var one in printer.EventsAsync(printing.FirstSequence))
-            {
-                seen.Take(one);
-                if (one is ExecutionFinishedEvent)
-                {
-                    return;
-                }
-            }
-        });
-        for (var kill = 1; kill <= Kills; kill++)
-        {
-            await seen.ReachAsync(kill * Lines / (Kills + 2)).WaitAsync(TimeSpan.FromSeconds(120));
-            await gateway.KillAsync();
-            await gateway.StartAsync();
-        }
-
-        await reading.WaitAsync(TimeSpan.FromSeconds(180));
-        seen.Lines.Should().Equal(Enumerable.Range(0, Lines));
-        (await printer.RunCodeAsync("kept")).Text.Should().Be("'still here'");
-        await asking.ReplyInputAsync("thanks");
-        (await asking.WaitAsync()).Stdout.Should().Contain("got thanks");
-    }
-
-    [Test]
     public async Task A_run_that_went_on_without_the_gateway_is_finished_when_it_comes_back_with_all_its_output()
     {
         await using var gateway = await GatewayProcess.StartNewAsync();

@@ -72,7 +72,7 @@ public sealed record SandboxLimits(double Cpu, long MemoryMb, int Pids);
 /// <param name="Kernel">The kernelspec's name.</param>
 /// <param name="Language">The kernel's language.</param>
 /// <param name="State">What it is doing.</param>
-/// <param name="Reason">Why it is dead, when it is.</param>
+/// <param name="Reason">Why it is dead or unresponsive, when it is.</param>
 /// <param name="ReasonCode">The same in one stable word, see <see cref="ReasonCodes"/>.</param>
 public sealed record ContextInfo(string Id, string Kernel, string Language, KernelState State, string? Reason, string? ReasonCode = null);
 

@@ -38,6 +38,9 @@ public enum KernelState
     /// <summary>Running code.</summary>
     Busy,
 
+    /// <summary>Alive, but it does not answer: it was stopped, or its code keeps the interpreter to itself. It goes back by itself.</summary>
+    Unresponsive,
+
     /// <summary>Being replaced by a new one.</summary>
     Restarting,
 

@@ -88,6 +88,12 @@ public sealed class FileJournalStore : IJournalStore
                 Fault.At("journal.before_write");
                 Write(segment, _buffer.AsSpan(0, total));
                 Fault.At("journal.after_write");
+                _dirty = true;
+                if (_options.FlushIntervalMilliseconds == 0)
+                {
+                    FlushUnderGate(); // Before anybody can read it.
+                }
+
                 segment.Extend(entries[0].Sequence, entries[^1].Sequence, segment.Length + total);
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException)
@@ -95,17 +101,11 @@ public sealed class FileJournalStore : IJournalStore
                 throw new GatewayException(ErrorCode.StorageFull, $"The journal cannot be written: {e.Message} Free space on the gateway's data disk; it goes on by itself.", inner: e);
             }
 
-            _dirty = true;
             Volatile.Write(ref _lastSequence, entries[^1].Sequence);
             if (_buffer.Length > 4 << 20)
             {
                 _buffer = []; // One huge message must not cost its size for ever.
             }
-        }
-
-        if (_options.FlushIntervalMilliseconds == 0)
-        {
-            Flush();
         }
     }
 
@@ -131,9 +131,21 @@ public sealed class FileJournalStore : IJournalStore
             }
         }
 
-        if (current is { IsClosed: false })
+        try
         {
-            RandomAccess.FlushToDisk(current);
+            if (current is { IsClosed: false })
+            {
+                RandomAccess.FlushToDisk(current);
+            }
+        }
+        catch (IOException)
+        {
+            lock (_gate)
+            {
+                _dirty = true; // The next one tries again.
+            }
+
+            throw;
         }
     }
 
@@ -195,6 +207,21 @@ public sealed class FileJournalStore : IJournalStore
         {
             return _segments.Count > 0 && ReferenceEquals(_segments[^1], segment);
         }
+    }
+
+    private void FlushUnderGate()
+    {
+        foreach (var handle in _retired)
+        {
+            using (handle)
+            {
+                RandomAccess.FlushToDisk(handle);
+            }
+        }
+
+        _retired.Clear();
+        RandomAccess.FlushToDisk(_active!);
+        _dirty = false;
     }
 
     private JournalSegment SegmentFor(int bytes, long sequence)

@@ -31,6 +31,7 @@ internal sealed class KernelLink : IAsyncDisposable
         _kernel = kernel;
         _source = source;
         _onOutputs = onOutputs;
+        LetGo = _stop.Token;
     }
 
     /// <summary>The kernel's channels.</summary>
@@ -38,6 +39,9 @@ internal sealed class KernelLink : IAsyncDisposable
     public KernelClient Client => _client ?? throw new GatewayException(ErrorCode.KernelFailed, "The kernel has ended.");
 
     public string KernelId => _kernel.Id;
+
+    /// <summary>Is cancelled when this link is let go.</summary>
+    public CancellationToken LetGo { get; }
 
     /// <summary>Completes when the kernel has ended and all it had said was handed over; null when this link was let go before.</summary>
     public Task<KernelExit?> Ended => _pump;

@@ -38,6 +38,9 @@ internal sealed partial class KernelSession : IAsyncDisposable
     private string? _reason;
     private string? _reasonCode;
 
+    // Why the kernel does not answer; null when it does.
+    private string? _silence;
+
     public KernelSession(
         string sandboxId,
         string contextId,
@@ -109,11 +112,16 @@ internal sealed partial class KernelSession : IAsyncDisposable
         {
             lock (_gate)
             {
-                var state = _state == KernelState.Idle && _current is not null ? KernelState.Busy : _state;
-                return new ContextInfo(Id, _kernelName, _kernel.Language, state, _reason, _reasonCode);
+                return new ContextInfo(Id, _kernelName, _kernel.Language, Shown, _state == KernelState.Idle ? _silence : _reason, _reasonCode);
             }
         }
     }
+
+    /// <summary>Under the gate: the state as it is shown.</summary>
+    private KernelState Shown => _state != KernelState.Idle ? _state
+        : _silence is not null ? KernelState.Unresponsive
+        : _current is not null ? KernelState.Busy
+        : KernelState.Idle;
 
     /// <summary>Starts a new kernel and waits until it is ready.</summary>
     public async Task StartAsync(string kernelId, IReadOnlyDictionary<string, string> variables, CancellationToken cancellationToken)
@@ -259,9 +267,11 @@ internal sealed partial class KernelSession : IAsyncDisposable
         lock (_gate)
         {
             _link = link;
+            _silence = null;
         }
 
         _ = WatchAsync(link);
+        _ = ListenToHeartAsync(link);
         return link;
     }
 

@@ -71,7 +71,11 @@ public sealed partial class Sandbox
             }
 
             var host = await provisioner.ReattachAsync(_record.Host, cancellationToken);
-            Change(r => r, host);
+            lock (_gate)
+            {
+                _host = host; // Nothing of its record has changed, so nothing is written.
+            }
+
             await OpenEgressAsync(host, cancellationToken); // Before anything else that takes time: code in it has been waiting for it.
             var context = _record.Contexts.Count > 0 ? _record.Contexts[0] : null;
             var session = NewSession(host, context?.KernelName ?? _environment.DefaultKernel);

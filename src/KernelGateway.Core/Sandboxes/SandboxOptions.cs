@@ -104,6 +104,10 @@ public sealed class SandboxOptions
     /// <summary>How long a kernel may take to become ready. Default 60 s.</summary>
     public TimeSpan StartTimeout { get; set; } = TimeSpan.FromSeconds(60);
 
+    /// <summary>How often a kernel is asked whether it answers; it is called unresponsive 8 s after the first question it leaves open. 0: never. Default 5 s.</summary>
+    [Range(typeof(TimeSpan), "00:00:00", "1.00:00:00", ErrorMessage = "Gateway:Sandboxes:HeartbeatInterval must be between 00:00:00 (never) and 1.00:00:00.")]
+    public TimeSpan HeartbeatInterval { get; set; } = TimeSpan.FromSeconds(5);
+
     /// <summary>How long a run that must end may go on after its interrupt, before the kernel's children get SIGTERM. Default 3 s.</summary>
     [Range(typeof(TimeSpan), "00:00:00", "01:00:00", ErrorMessage = "Gateway:Sandboxes:InterruptGrace must be between 00:00:00 and 01:00:00.")]
     public TimeSpan InterruptGrace { get; set; } = TimeSpan.FromSeconds(3);

@@ -58,6 +58,7 @@ internal static class GatewayServices
         services.AddSingleton<IConfigureOptions<CorsOptions>, AllowedOrigins>();
 
         services.AddProblemDetails(o => o.CustomizeProblemDetails = ProblemWriter.Complete);
+        services.AddSingleton<IProblemDetailsWriter, AlwaysProblemWriter>(); // After the framework's own, which knows JSON only.
         services.AddExceptionHandler<ProblemWriter>();
         services.Configure<RouteHandlerOptions>(o => o.ThrowOnBadRequest = true);
         services.ConfigureHttpJsonOptions(o => Shape(o.SerializerOptions));

@@ -91,7 +91,7 @@ internal sealed class Attacker(GatewayProcess gateway, Random random, IReadOnlyL
         await StartAsync(null);
     }
 
-    private async Task KillAsync(string how)
+    public async Task KillAsync(string how)
     {
         Faults.Add(how);
         Kills++;

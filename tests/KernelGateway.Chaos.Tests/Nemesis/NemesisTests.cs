@@ -9,6 +9,7 @@ namespace KernelGateway.Chaos.Tests.Nemesis;
 public sealed class NemesisTests
 {
     [Test]
+    [Deadline(300)]
     public async Task C1_Whatever_kills_the_gateway_every_line_is_shown_once_and_every_request_ends_once()
     {
         var seed = ChaosSettings.Seed;

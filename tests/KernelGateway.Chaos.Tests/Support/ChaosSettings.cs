@@ -23,6 +23,9 @@ internal static class ChaosSettings
     /// <summary>Sandboxes that are made and ended.</summary>
     public static int Cycles => Number("KG_CHAOS_CYCLES", 100);
 
+    /// <summary>What the long form may take longer than the short one, seconds.</summary>
+    public static int ExtraSeconds => Number("KG_CHAOS_EXTRA_SECONDS", 0);
+
     /// <summary>A clock that says when the time for a part is used up; parts always do some work.</summary>
     public static Func<bool> TimeIsUp(string part)
     {

@@ -118,7 +118,7 @@ internal sealed partial class GatewayProcess : IAsyncDisposable
     /// <summary>Completes when the process has ended, however.</summary>
     public Task Ended => _process!.WaitForExitAsync();
 
-    public bool HasEnded => _process!.HasExited;
+    public bool HasEnded => _process?.HasExited ?? true;
 
     /// <summary>Changes a setting, or an environment variable, from the next start on; null removes it.</summary>
     public void Set(string key, string? value)
@@ -181,6 +181,7 @@ internal sealed partial class GatewayProcess : IAsyncDisposable
         {
             if (_process.HasExited && _url is not null)
             {
+                Set("KERNEL_GATEWAY_FAULTS", null); // Whatever a test broke, the last start must tidy up.
                 await StartAsync();
             }
 
@@ -197,6 +198,7 @@ internal sealed partial class GatewayProcess : IAsyncDisposable
             }
 
             _process.Dispose();
+            _process = null;
         }
 
         Directory.Delete(DataFolder, recursive: true);
