@@ -28,7 +28,11 @@ internal static partial class CreateSandboxValidator
         Limits = new ResourceLimits(
             Between(request.Cpu ?? options.DefaultCpu, 0.05, options.MaxCpu, "cpu", "cores"),
             (long)Between(request.MemoryMb ?? options.DefaultMemoryMb, 64, options.MaxMemoryMb, "memoryMb", "MiB") << 20,
-            (int)Between(request.Pids ?? options.DefaultPids, 16, options.MaxPids, "pids", "processes and threads")),
+            (int)Between(request.Pids ?? options.DefaultPids, 16, options.MaxPids, "pids", "processes and threads"))
+        {
+            DiskBytes = DiskMb(request, options) << 20,
+            DiskInodes = DiskInodes(request, options),
+        },
         Variables = Variables(request.Env),
         Tags = Tags(request.Tags),
         IdempotencyKey = idempotencyKey,
@@ -48,6 +52,19 @@ internal static partial class CreateSandboxValidator
         key is null || (key.Length is > 0 and <= 128 && key.All(c => c is > ' ' and <= '~'))
             ? key
             : throw Invalid("idempotencyKey", "must be 1 to 128 printable ASCII characters without spaces");
+
+    private static long DiskMb(CreateSandboxRequest request, SandboxOptions options) =>
+        (long)Between(request.DiskMb ?? options.DefaultDiskMb, ResourceLimits.LeastDiskBytes >> 20, options.MaxDiskMb, "diskMb", "MiB");
+
+    /// <summary>A file takes at least a block, so a disk cannot hold more of them than that.</summary>
+    private static long DiskInodes(CreateSandboxRequest request, SandboxOptions options)
+    {
+        const long UsualBytesPerInode = 16 << 10;
+        var bytes = DiskMb(request, options) << 20;
+        var most = Math.Min(options.MaxDiskInodes, bytes / ResourceLimits.LeastBytesPerInode);
+        return (long)Between(request.DiskInodes ?? Math.Min(options.DefaultDiskInodes, bytes / UsualBytesPerInode),
+            ResourceLimits.LeastDiskInodes, most, "diskInodes", $"files and folders on a disk of {bytes >> 20} MiB");
+    }
 
     private static double Between(double value, double least, double most, string field, string unit) =>
         double.IsFinite(value) && value >= least && value <= most

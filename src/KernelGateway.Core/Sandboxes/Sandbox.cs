@@ -106,7 +106,13 @@ public sealed partial class Sandbox : IAsyncDisposable
                     ExpiresAt = _record.LifetimeSeconds > 0 ? _record.CreatedAt.AddSeconds(_record.LifetimeSeconds) : null,
                     TimeoutSeconds = _record.TimeoutSeconds,
                     IdleTimeoutSeconds = _record.IdleTimeoutSeconds,
-                    Limits = new SandboxLimits(_record.Limits.CpuCores, _record.Limits.MemoryBytes >> 20, _record.Limits.Pids),
+                    Limits = new SandboxLimits(_record.Limits.CpuCores, _record.Limits.MemoryBytes >> 20, _record.Limits.Pids)
+                    {
+                        DiskMb = _record.Limits.DiskBytes >> 20,
+                        DiskInodes = _record.Limits.DiskInodes,
+                    },
+                    Disk = _record.HasEnded || _host?.MeasureDisk() is not { } disk ? null : new SandboxDiskUse(disk.UsedBytes, disk.TotalBytes, disk.UsedInodes, disk.TotalInodes),
+                    RunsOn = _record.HasEnded ? null : _host?.RunsOn,
                     Tags = _record.Tags,
                     Contexts = _session is null ? [] : [_session.Info],
                     LastSequence = Journal.LastSequence,

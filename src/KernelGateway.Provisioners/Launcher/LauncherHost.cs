@@ -45,6 +45,10 @@ internal sealed partial class LauncherHost : IKernelHost
 
     public Task<HostExit> Exited => _exited.Task;
 
+    public string? RunsOn => _place.RunsOn;
+
+    public DiskUse? MeasureDisk() => _place.MeasureDisk();
+
     private LauncherClient Client => _client ?? throw new InvalidOperationException("Not connected.");
 
     public async Task<IHostedKernel> LaunchKernelAsync(KernelLaunch launch, CancellationToken cancellationToken)

@@ -19,7 +19,19 @@ internal static partial class LibC
     internal const uint InotifyCreate = 0x100;
     internal const uint InotifyMovedTo = 0x80;
 
+    internal const ulong MountReadOnly = 1;
+    internal const ulong MountNoSetId = 2;
+    internal const ulong MountNoDevices = 4;
+    internal const ulong MountNoExecution = 8;
+    internal const ulong MountRemount = 32;
+    internal const ulong MountNoAccessTimes = 1024;
+    internal const ulong MountBind = 4096;
+    internal const int UnmountDetach = 2;
+    internal const int UnmountNoFollow = 8;
+
     internal const int Esrch = 3;
+    internal const int Ebusy = 16;
+    internal const int Einval = 22;
 
     internal const int SigKill = 9;
     internal const int SigTerm = 15;
@@ -68,6 +80,18 @@ internal static partial class LibC
 
     [LibraryImport("libc", EntryPoint = "faccessat", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     internal static partial int AccessAt(SafeFileHandle directory, string path, int mode, int flags);
+
+    [LibraryImport("libc", EntryPoint = "mount", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    internal static partial int Mount(string? source, string target, string? fileSystem, ulong flags, string? data);
+
+    [LibraryImport("libc", EntryPoint = "umount2", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    internal static partial int Unmount(string target, int flags);
+
+    [LibraryImport("libc", EntryPoint = "statvfs", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    internal static unsafe partial int StatVfs(string path, ulong* buffer);
+
+    [LibraryImport("libc", EntryPoint = "ioctl", SetLastError = true)]
+    internal static unsafe partial int Control(SafeFileHandle device, ulong request, void* argument);
 
     internal static int PidfdOpen(int pid) => (int)SystemCall(SysPidfdOpen, pid, 0, 0, 0);
 

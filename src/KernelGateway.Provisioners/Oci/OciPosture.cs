@@ -69,9 +69,10 @@ internal sealed class OciPosture(OciProvisionerOptions options, OciSite site, Oc
 
     private void CheckMounts(List<MountEntry> mounts)
     {
-        if (mounts.LastOrDefault(mount => mount.MountPoint == "/")?.Options.Contains("ro") != true)
+        var root = mounts.LastOrDefault(mount => mount.MountPoint == "/");
+        if (root is null || OciPolicy.RootFlags.Except(root.Options).Any() || (options.DiskQuota && root.FileSystem != SandboxDisks.FileSystem))
         {
-            _deviations.Add("/ is not read-only");
+            _deviations.Add($"/ is {root?.FileSystem} ({string.Join(",", root?.Options ?? [])}), not a disk of its own with {string.Join(",", OciPolicy.RootFlags)}");
         }
 
         var policy = site.MountsOf(sandbox);

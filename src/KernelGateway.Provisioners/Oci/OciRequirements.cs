@@ -52,6 +52,11 @@ internal sealed class OciRequirements(OciProvisionerOptions options, TimeProvide
             return $"The control group controllers {string.Join(", ", missing)} are missing. Mount them under /sys/fs/cgroup, or boot with cgroup_enable=memory.";
         }
 
+        if (FindMissingForDisks() is { } disk)
+        {
+            return disk;
+        }
+
         return new OciFolders(options.StateFolder, options.DataDirectory).FindBarrier() is { } barrier
             ? $"Sandboxes cannot reach their files below '{options.StateFolder}', because '{barrier}' is not searchable for others. Run chmod o+x on it, or set {OciProvisionerOptions.Section}:{nameof(options.StateFolder)}."
             : null;
@@ -79,14 +84,26 @@ internal sealed class OciRequirements(OciProvisionerOptions options, TimeProvide
         }
     }
 
-    /// <summary>The runtime's absolute path; a bare name is looked for where administrators' programs are, too.</summary>
-    internal bool TryFindRuntime([NotNullWhen(true)] out string? path)
+    /// <summary>The runtime's absolute path.</summary>
+    internal bool TryFindRuntime([NotNullWhen(true)] out string? path) => HostPrograms.TryFind(options.RuntimePath, out path);
+
+    /// <summary>What sandboxes' disks lack; <c>null</c> when nothing.</summary>
+    private string? FindMissingForDisks()
     {
-        string[] folders = options.RuntimePath.Contains('/', StringComparison.Ordinal)
-            ? [""]
-            : [.. (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':', StringSplitOptions.RemoveEmptyEntries), "/usr/local/sbin", "/usr/sbin", "/sbin"];
-        path = folders.Select(folder => Path.GetFullPath(Path.Combine(folder, options.RuntimePath))).FirstOrDefault(File.Exists);
-        return path is not null;
+        const string WayOut = $"Or set {OciProvisionerOptions.Section}:{nameof(OciProvisionerOptions.DiskQuota)} to false, which is weaker: a sandbox can then fill the host's disk.";
+        if (!options.DiskQuota)
+        {
+            return null;
+        }
+
+        if (!File.Exists(LoopDevice.ControlPath))
+        {
+            return $"The host has no loop devices ({LoopDevice.ControlPath} is missing), which sandboxes' disks need. Load them (modprobe loop), and in a container pass them in. {WayOut}";
+        }
+
+        return HostPrograms.TryFind(SandboxDisks.MakeProgram, out _)
+            ? null
+            : $"'{SandboxDisks.MakeProgram}' was not found, which makes sandboxes' disks. Install it (apt install e2fsprogs). {WayOut}";
     }
 
     private static long? ReadNumber(string path) =>

@@ -11,6 +11,8 @@ internal sealed class ProcessPlace(ProcessSite site, WatchedProcess agent) : Lau
 
     internal override Task Gone => agent.Exited;
 
+    internal override string RunsOn => "host";
+
     /// <summary>Nobody counts for single processes.</summary>
     internal override long OomKills() => 0;
 
