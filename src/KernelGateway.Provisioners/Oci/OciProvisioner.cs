@@ -176,10 +176,16 @@ public sealed partial class OciProvisioner : IKernelProvisioner, IDisposable
         folders.Create();
         _ = _requirements.TryFindRuntime(out var path);
         var runtime = new OciRuntime(path!, folders.Runtime, _time);
+        var version = await runtime.VersionAsync();
+        if (OciRequirements.FindUnfit(version, layout) is { } unfit)
+        {
+            throw new OciRuntimeException(unfit);
+        }
+
         _details = new Dictionary<string, string>
         {
             ["runtime"] = path!,
-            ["runtimeVersion"] = await runtime.VersionAsync(),
+            ["runtimeVersion"] = version,
             ["cgroupVersion"] = layout.Version == 1 ? "1" : "2",
             ["swapLimited"] = layout.LimitsSwap ? "yes" : "no",
             ["diskQuota"] = _options.DiskQuota ? "yes" : "no: sandboxes can fill the host's disk",

@@ -52,7 +52,7 @@ internal sealed class OciRequirements(OciProvisionerOptions options, TimeProvide
             return $"The control group controllers {string.Join(", ", missing)} are missing. Mount them under /sys/fs/cgroup, or boot with cgroup_enable=memory.";
         }
 
-        if (FindMissingForDisks() is { } disk)
+        if (options.DiskQuota && FindMissingForDisks(File.Exists(LoopDevice.ControlPath), HostPrograms.TryFind(SandboxDisks.MakeProgram, out _)) is { } disk)
         {
             return disk;
         }
@@ -87,21 +87,32 @@ internal sealed class OciRequirements(OciProvisionerOptions options, TimeProvide
     /// <summary>The runtime's absolute path.</summary>
     internal bool TryFindRuntime([NotNullWhen(true)] out string? path) => HostPrograms.TryFind(options.RuntimePath, out path);
 
-    /// <summary>What sandboxes' disks lack; <c>null</c> when nothing.</summary>
-    private string? FindMissingForDisks()
+    /// <summary>Why the runtime, which is known by the first line of its version, cannot be used on this host; <c>null</c> when it can.</summary>
+    internal static string? FindUnfit(string runtimeVersion, CgroupLayout layout)
     {
-        const string WayOut = $"Or set {OciProvisionerOptions.Section}:{nameof(OciProvisionerOptions.DiskQuota)} to false, which is weaker: a sandbox can then fill the host's disk.";
-        if (!options.DiskQuota)
+        const string UseRunc = $"Use runc ({OciProvisionerOptions.Section}:{nameof(OciProvisionerOptions.RuntimePath)})";
+        if (runtimeVersion.StartsWith("runsc ", StringComparison.Ordinal))
         {
-            return null;
+            // Its processes are those of a kernel of its own: /proc of the host says nothing of what is inside.
+            return $"{runtimeVersion} is not supported yet: sockets that are made inside do not appear on the host, and the isolation inside cannot be checked from the host. {UseRunc}.";
         }
 
-        if (!File.Exists(LoopDevice.ControlPath))
+        // Its own words come only after a container has been half made.
+        return layout.IsHybrid && runtimeVersion.StartsWith("crun ", StringComparison.Ordinal)
+            ? $"{runtimeVersion} does not work with control groups of version 1 and 2 mixed (hybrid), as this host has them. {UseRunc}, or boot with systemd.unified_cgroup_hierarchy=1 for version 2 alone."
+            : null;
+    }
+
+    /// <summary>What sandboxes' disks lack; <c>null</c> when nothing.</summary>
+    internal static string? FindMissingForDisks(bool hasLoopDevices, bool hasMakeProgram)
+    {
+        const string WayOut = $"Or set {OciProvisionerOptions.Section}:{nameof(OciProvisionerOptions.DiskQuota)} to false, which is weaker: a sandbox can then fill the host's disk.";
+        if (!hasLoopDevices)
         {
             return $"The host has no loop devices ({LoopDevice.ControlPath} is missing), which sandboxes' disks need. Load them (modprobe loop), and in a container pass them in. {WayOut}";
         }
 
-        return HostPrograms.TryFind(SandboxDisks.MakeProgram, out _)
+        return hasMakeProgram
             ? null
             : $"'{SandboxDisks.MakeProgram}' was not found, which makes sandboxes' disks. Install it (apt install e2fsprogs). {WayOut}";
     }

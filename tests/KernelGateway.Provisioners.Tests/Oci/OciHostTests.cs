@@ -64,6 +64,23 @@ public sealed class OciHostTests : IDisposable
             .Which.Should().Match<GatewayException>(it => it.Code == ErrorCode.HostNotReady && it.Message.Contains(hint ?? "trial container"));
     }
 
+    [TestCase("/usr/bin/crun", "hybrid"), TestCase("/usr/bin/runsc", "not supported yet")]
+    public async Task Another_runtime_works_or_says_why_it_does_not(string runtime, string why, CancellationToken cancellationToken)
+    {
+        Requires.Program(runtime);
+        _options.RuntimePath = runtime;
+        using var provisioner = OciProvisionerTests.CreateWith(_options);
+        var ready = await provisioner.CheckAsync(cancellationToken);
+        if (!ready.Ready)
+        {
+            ready.Reason.Should().Contain(why).And.Contain("Gateway:Local:RuntimePath");
+        }
+    }
+
+    [TestCase(false, true, "modprobe loop"), TestCase(true, false, "apt install e2fsprogs")]
+    public void A_host_that_cannot_make_disks_says_so_and_names_the_weaker_mode(bool loops, bool maker, string hint) =>
+        OciRequirements.FindMissingForDisks(loops, maker).Should().Contain(hint).And.Contain("Gateway:Local:DiskQuota to false");
+
     [Test]
     public async Task A_way_to_the_state_folder_that_sandboxes_cannot_go_is_named(CancellationToken cancellationToken)
     {
