@@ -60,6 +60,9 @@ internal static partial class LibC
     [LibraryImport("libc", EntryPoint = "geteuid")]
     internal static partial uint GetEffectiveUid();
 
+    [LibraryImport("libc", EntryPoint = "access", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    internal static partial int Access(string path, int mode);
+
     [LibraryImport("libc", EntryPoint = "statx", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     internal static unsafe partial int StatX(int directory, string path, int flags, uint mask, byte* buffer);
 

@@ -17,9 +17,9 @@ internal sealed class OciRequirements(OciProvisionerOptions options, TimeProvide
             return "The variant 'local' needs Linux.";
         }
 
-        if (LibC.GetEffectiveUid() != 0)
+        if (new OrdinaryUser(options, layout).FindMissing() is { } rights)
         {
-            return "The gateway must run as root, to give each sandbox user ids of its own. Start it as root, or use another variant.";
+            return rights;
         }
 
         if (!TryFindRuntime(out _))
