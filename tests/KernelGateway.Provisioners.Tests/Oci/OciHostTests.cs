@@ -140,12 +140,14 @@ public sealed class OciHostTests : IDisposable
     {
         // What a runtime that ignores a part of its configuration would do.
         const string Loosen = "for last; do :; done; b=$(echo \"$*\" | sed 's/.*--bundle \\([^ ]*\\).*/\\1/'); "
-            + "/usr/bin/python3.11 -c \"import json,sys; p=sys.argv[1]+'/config.json'; c=json.load(open(p)); del c['linux']['seccomp']; c['process']['noNewPrivileges']=False; json.dump(c,open(p,'w'))\" \"$b\"";
+            + "/usr/bin/python3.11 -c \"import json,sys; p=sys.argv[1]+'/config.json'; c=json.load(open(p)); del c['linux']['seccomp']; c['process']['noNewPrivileges']=False; c['linux']['maskedPaths'].remove('/proc/kallsyms'); c['linux']['readonlyPaths']=[]; "
+            + "[m['options'].remove('nr_inodes=16384') for m in c['mounts'] if m['destination']=='/tmp']; json.dump(c,open(p,'w'))\" \"$b\"";
         _options.RuntimePath = await WriteRuntimeAsync(Loosen, onlyFor: "run", cancellationToken);
         using var provisioner = OciProvisionerTests.CreateWith(_options);
         var ready = await provisioner.CheckAsync(cancellationToken);
         ready.Ready.Should().BeFalse();
-        ready.Reason.Should().Contain("Seccomp is '0' instead of '2'").And.Contain("NoNewPrivs is '0' instead of '1'");
+        ready.Reason.Should().Contain("Seccomp is '0' instead of '2'").And.Contain("NoNewPrivs is '0' instead of '1'")
+            .And.Contain("/proc/kallsyms is not masked").And.Contain("/proc/sys is not read-only").And.MatchRegex("/tmp has nr_inodes=\\d+ instead of nr_inodes=16384");
         (await provisioner.Invoking(it => it.ProvisionAsync(TestKernels.Spec("s1"), cancellationToken)).Should().ThrowAsync<GatewayException>())
             .Which.Code.Should().Be(ErrorCode.HostNotReady);
     }
