@@ -29,7 +29,7 @@ public sealed class EnvironmentCatalog
         }
 
         return new EnvironmentCatalog(
-            Directory.EnumerateFiles(directory, "environment.json", SearchOption.AllDirectories).Order(StringComparer.Ordinal).Select(Read));
+            Directory.EnumerateDirectories(directory).Select(folder => Path.Combine(folder, "environment.json")).Where(File.Exists).Order(StringComparer.Ordinal).Select(Read));
     }
 
     /// <summary>Makes a catalog of given environments.</summary>

@@ -38,7 +38,6 @@ internal static class EventEndpoints
 
         var lines = http.Request.Headers.Accept.Any(a => a?.Contains("application/x-ndjson", StringComparison.OrdinalIgnoreCase) == true);
         http.Response.ContentType = lines ? "application/x-ndjson" : "text/event-stream";
-        http.Response.Headers.CacheControl = "no-store";
         using var lease = sandbox.Lease();
         using var stream = new EventStream(http.Response.BodyWriter, json.Value.SerializerOptions, lines, time);
         var entries = sandbox.Journal.ReadAsync(number, follow ?? true, http.RequestAborted);

@@ -59,7 +59,7 @@ internal sealed class EventStream(PipeWriter output, JsonSerializerOptions json,
         {
             try
             {
-                return await next.WaitAsync(KeepAlive, time, cancellationToken);
+                return await next.WaitAsync(KeepAlive, time, CancellationToken.None); // It ends by the token itself, and must have ended before its source is disposed.
             }
             catch (TimeoutException) when (!next.IsCompleted)
             {

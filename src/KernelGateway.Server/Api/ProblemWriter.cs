@@ -29,6 +29,11 @@ internal sealed partial class ProblemWriter(IProblemDetailsService problems, IHo
             _ => Unexpected(httpContext, exception),
         };
         httpContext.Response.StatusCode = problem.Status ?? 500;
+        if (problem.Status is 429 or 503)
+        {
+            httpContext.Response.Headers.RetryAfter = "1";
+        }
+
         return await problems.TryWriteAsync(new ProblemDetailsContext { HttpContext = httpContext, ProblemDetails = problem });
     }
 

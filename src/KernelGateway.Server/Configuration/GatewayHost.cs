@@ -2,6 +2,7 @@ using System.Runtime.InteropServices;
 using KernelGateway.Core.Faults;
 using KernelGateway.Server.Api;
 using KernelGateway.Server.Hubs;
+using KernelGateway.Server.Security;
 using Microsoft.Extensions.Options;
 using Serilog;
 
@@ -10,9 +11,13 @@ namespace KernelGateway.Server.Configuration;
 /// <summary>Puts the gateway together, from configuration to routes.</summary>
 public static partial class GatewayHost
 {
+    private const int SetDumpable = 4;
+
     /// <summary>Runs the gateway until it is told to stop; says in one sentence per problem why it cannot start.</summary>
     public static async Task<int> RunAsync(string[] args)
     {
+        // Nobody of the same user may trace the process or find keys in a core file of it.
+        _ = ProcessControl(SetDumpable, 0, 0, 0, 0);
         try
         {
             await using var app = Build(args);
@@ -39,7 +44,11 @@ public static partial class GatewayHost
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;
-            kestrel.Limits.MaxRequestBodySize = 16 << 20;
+            var limits = kestrel.ApplicationServices.GetRequiredService<IOptions<LimitOptions>>().Value;
+            kestrel.Limits.MaxRequestBodySize = limits.MaxBodyBytes;
+            kestrel.Limits.MaxConcurrentConnections = limits.MaxConnections;
+            kestrel.Limits.MaxConcurrentUpgradedConnections = limits.MaxConnections;
+            kestrel.Limits.RequestHeadersTimeout = TimeSpan.FromSeconds(limits.HeaderSeconds);
         });
         builder.Services.AddGateway(builder.Configuration);
 
@@ -47,9 +56,12 @@ public static partial class GatewayHost
         app.Services.GetService<IStartupValidator>()?.Validate(); // Before any service reads its own options: all errors together.
         app.UseMiddleware<RequestLog>();
         app.UseExceptionHandler();
-        app.UseWhen(context => !context.Request.Path.StartsWithSegments("/hubs"), branch => branch.UseMiddleware<EndWithGateway>());
         app.UseStatusCodePages();
+        app.UseMiddleware<AnswerHeaders>();
+        app.UseMiddleware<Origins>();
+        app.UseCors();
         app.UseAuthentication();
+        app.UseMiddleware<CallGuard>();
         app.UseAuthorization();
         app.MapOpenApi("/openapi/{documentName}.json");
         app.MapHealth();
@@ -80,4 +92,7 @@ public static partial class GatewayHost
 
     [LibraryImport("libc", EntryPoint = "umask")]
     private static partial uint SetFileMode(uint mask);
+
+    [LibraryImport("libc", EntryPoint = "prctl")]
+    private static partial int ProcessControl(int option, nuint value, nuint third, nuint fourth, nuint fifth);
 }

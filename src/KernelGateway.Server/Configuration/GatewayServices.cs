@@ -9,6 +9,7 @@ using KernelGateway.Server.Hubs;
 using KernelGateway.Server.Security;
 using KernelGateway.Storage.Sqlite;
 using Microsoft.AspNetCore.Authentication;
+using Microsoft.AspNetCore.Cors.Infrastructure;
 using Microsoft.AspNetCore.DataProtection;
 using Microsoft.AspNetCore.SignalR;
 using Microsoft.Extensions.DependencyInjection.Extensions;
@@ -24,6 +25,7 @@ internal static class GatewayServices
         var gateway = configuration.GetSection("Gateway");
         Bind<DataOptions>(services, gateway);
         Bind<ServerOptions>(services, gateway);
+        Bind<LimitOptions>(services, gateway.GetSection("Limits"));
         Bind<JournalOptions>(services, gateway.GetSection("Journal"));
         Bind<SandboxOptions>(services, gateway.GetSection("Sandboxes"));
         services.TryAddSingleton(TimeProvider.System);
@@ -38,10 +40,14 @@ internal static class GatewayServices
         services.AddHostedService(s => s.GetRequiredService<SandboxRegistry>());
 
         services.AddSingleton<ApiKeys>();
+        services.AddSingleton<CallLimits>();
         services.AddHostedService<FirstStart>();
         services.AddDataProtection().UseEphemeralDataProtectionProvider(); // Nothing here outlives the process; no keys on disk.
         services.AddAuthentication(ApiKeyHandler.Scheme).AddScheme<AuthenticationSchemeOptions, ApiKeyHandler>(ApiKeyHandler.Scheme, null);
         services.AddAuthorization(o => o.AddPolicy(ApiKeyHandler.AdminPolicy, p => p.RequireRole(ApiKeyHandler.AdminRole)));
+
+        services.AddCors();
+        services.AddSingleton<IConfigureOptions<CorsOptions>, AllowedOrigins>();
 
         services.AddProblemDetails(o => o.CustomizeProblemDetails = ProblemWriter.Complete);
         services.AddExceptionHandler<ProblemWriter>();
@@ -52,7 +58,7 @@ internal static class GatewayServices
             {
                 o.MaximumReceiveMessageSize = 4 << 20;
                 o.MaximumParallelInvocationsPerClient = 16;
-                o.AddFilter<HubErrors>();
+                o.AddFilter<HubGuard>();
             })
             .AddJsonProtocol(o => Shape(o.PayloadSerializerOptions));
     }

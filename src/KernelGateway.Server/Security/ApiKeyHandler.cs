@@ -8,7 +8,7 @@ using Microsoft.Extensions.Options;
 namespace KernelGateway.Server.Security;
 
 /// <summary>Knows a caller by <c>Authorization: Bearer KEY</c>; on hubs also by <c>?access_token=</c>, for browsers cannot send headers there.</summary>
-internal sealed class ApiKeyHandler(IOptionsMonitor<AuthenticationSchemeOptions> options, ILoggerFactory logger, UrlEncoder encoder, ApiKeys keys, IProblemDetailsService problems)
+internal sealed class ApiKeyHandler(IOptionsMonitor<AuthenticationSchemeOptions> options, ILoggerFactory logger, UrlEncoder encoder, ApiKeys keys, CallLimits limits, IProblemDetailsService problems)
     : AuthenticationHandler<AuthenticationSchemeOptions>(options, logger, encoder)
 {
     public new const string Scheme = "ApiKey";
@@ -16,6 +16,8 @@ internal sealed class ApiKeyHandler(IOptionsMonitor<AuthenticationSchemeOptions>
     public const string AdminRole = "admin";
     public const string KeyIdClaim = "key-id";
     private const int LongestKey = 256;
+
+    private bool _guessedTooOften;
 
     protected override Task<AuthenticateResult> HandleAuthenticateAsync()
     {
@@ -26,6 +28,7 @@ internal sealed class ApiKeyHandler(IOptionsMonitor<AuthenticationSchemeOptions>
 
         if (keys.Find(key) is not { } record)
         {
+            _guessedTooOften = !limits.MayGuess(Context.Connection.RemoteIpAddress);
             return Task.FromResult(AuthenticateResult.Fail("The API key is not known."));
         }
 
@@ -37,8 +40,14 @@ internal sealed class ApiKeyHandler(IOptionsMonitor<AuthenticationSchemeOptions>
 
     protected override Task HandleChallengeAsync(AuthenticationProperties properties)
     {
+        if (_guessedTooOften)
+        {
+            Response.Headers.RetryAfter = "60";
+            return WriteAsync(ErrorCode.LimitReached, "Too many unknown API keys came from this address. Wait a minute, and use a known one.");
+        }
+
         Response.Headers.WWWAuthenticate = "Bearer";
-        return WriteAsync(ErrorCode.Unauthenticated, "Send 'Authorization: Bearer <API key>'. The first start of the gateway printed an admin key.");
+        return WriteAsync(ErrorCode.Unauthenticated, "Send 'Authorization: Bearer <API key>'. The first start of the gateway left an admin's key in the file admin.key of its data folder.");
     }
 
     protected override Task HandleForbiddenAsync(AuthenticationProperties properties) =>

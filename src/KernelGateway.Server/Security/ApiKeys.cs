@@ -11,6 +11,7 @@ namespace KernelGateway.Server.Security;
 internal sealed class ApiKeys
 {
     private readonly ConcurrentDictionary<ulong, ApiKeyRecord> _byPrefix = new();
+    private readonly ConcurrentDictionary<string, CancellationTokenSource> _inForce = new(StringComparer.Ordinal);
     private readonly SqliteApiKeyStore _store;
     private readonly TimeProvider _time;
 
@@ -21,7 +22,7 @@ internal sealed class ApiKeys
         _time = time;
         foreach (var record in store.Load())
         {
-            _byPrefix[Prefix(record.Hash)] = record;
+            Accept(record);
         }
 
         if (_byPrefix.IsEmpty)
@@ -36,12 +37,12 @@ internal sealed class ApiKeys
                 UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
             });
             file.Write(Encoding.ASCII.GetBytes(key + "\n"));
-            FirstKey = (key, path);
+            FirstKeyFile = path;
         }
     }
 
-    /// <summary>The key made by this very start, and the file it was left in.</summary>
-    public (string Key, string Path)? FirstKey { get; }
+    /// <summary>The file in which this very start left a key; null when there were keys already.</summary>
+    public string? FirstKeyFile { get; }
 
     /// <summary>All keys.</summary>
     public IReadOnlyCollection<ApiKeyRecord> List() => [.. _byPrefix.Values.OrderBy(k => k.CreatedAt)];
@@ -52,7 +53,7 @@ internal sealed class ApiKeys
         var key = "kg_" + Convert.ToBase64String(RandomNumberGenerator.GetBytes(32)).TrimEnd('=').Replace('+', '-').Replace('/', '_');
         var record = new ApiKeyRecord(Guid.NewGuid().ToString("N"), Hash(key), owner, isAdmin, _time.GetUtcNow());
         _store.Add(record);
-        _byPrefix[Prefix(record.Hash)] = record;
+        Accept(record);
         return (record, key);
     }
 
@@ -64,7 +65,13 @@ internal sealed class ApiKeys
             if (record.Id == id)
             {
                 _byPrefix.TryRemove(prefix, out _);
-                return _store.Remove(id);
+                var known = _store.Remove(id);
+                if (_inForce.TryRemove(id, out var inForce))
+                {
+                    inForce.Cancel();
+                }
+
+                return known;
             }
         }
 
@@ -79,8 +86,14 @@ internal sealed class ApiKeys
         return _byPrefix.TryGetValue(Prefix(hash), out var record) && CryptographicOperations.FixedTimeEquals(hash, record.Hash) ? record : null;
     }
 
-    /// <summary>Whether a key that was good when a connection was opened still is.</summary>
-    public bool IsInForce(string id) => _byPrefix.Values.Any(k => k.Id == id);
+    /// <summary>Is cancelled when a key is revoked: for what was begun with it and goes on.</summary>
+    public CancellationToken Revoked(string id) => _inForce.TryGetValue(id, out var inForce) ? inForce.Token : new CancellationToken(canceled: true);
+
+    private void Accept(ApiKeyRecord record)
+    {
+        _inForce[record.Id] = new CancellationTokenSource();
+        _byPrefix[Prefix(record.Hash)] = record;
+    }
 
     private static byte[] Hash(string key) => SHA256.HashData(Encoding.UTF8.GetBytes(key));
 

@@ -1,19 +1,20 @@
 namespace KernelGateway.Server.Security;
 
-/// <summary>Has the API keys read before the first request, and tells the admin's key when it has just been made.</summary>
-internal sealed class FirstStart(ApiKeys keys) : IHostedService
+/// <summary>Has the API keys read before the first request, and tells where the admin's key is when it has just been made.</summary>
+internal sealed partial class FirstStart(ApiKeys keys, ILogger<FirstStart> logger) : IHostedService
 {
     public Task StartAsync(CancellationToken cancellationToken)
     {
-        if (keys.FirstKey is { } first)
+        if (keys.FirstKeyFile is { } path)
         {
-            // To the console and not to the log, which is kept.
-            Console.WriteLine($"This is the first start. The admin key, shown only now: {first.Key}");
-            Console.WriteLine($"Local tools read it from {first.Path}");
+            LogFirstKey(logger, path);
         }
 
         return Task.CompletedTask;
     }
 
     public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    [LoggerMessage(LogLevel.Information, "This is the first start: an admin's API key was made and left in {Path}")]
+    private static partial void LogFirstKey(ILogger logger, string path);
 }

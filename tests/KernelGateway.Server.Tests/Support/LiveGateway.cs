@@ -3,6 +3,7 @@ using System.Net.Http.Json;
 using System.Text.Json;
 using KernelGateway.Contracts.Executions;
 using KernelGateway.Contracts.Sandboxes;
+using KernelGateway.Core.Sandboxes;
 using KernelGateway.Server.Configuration;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting.Server;
@@ -100,10 +101,9 @@ internal sealed class LiveGateway : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        foreach (var sandbox in (await Http.GetFromJsonAsync<SandboxList>("/api/v1/sandboxes?limit=200"))!.Items)
-        {
-            using var _ = await Http.DeleteAsync($"/api/v1/sandboxes/{sandbox.Id}?graceSeconds=0");
-        }
+        // Past the API, which a test may have driven to its limits.
+        var registry = Services.GetRequiredService<SandboxRegistry>();
+        await Task.WhenAll(registry.List("admin").Select(sandbox => registry.TerminateAsync(sandbox, TimeSpan.Zero)));
 
         Http.Dispose();
         await _app.StopAsync();

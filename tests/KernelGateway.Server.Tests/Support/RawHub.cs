@@ -64,6 +64,22 @@ internal sealed class RawHub : IAsyncDisposable
         }
     }
 
+    /// <summary>Completes when the gateway has closed the connection, in whatever way.</summary>
+    public async Task EndedAsync()
+    {
+        var buffer = new byte[4096];
+        try
+        {
+            while ((await _socket.ReceiveAsync(buffer, CancellationToken.None)).MessageType != WebSocketMessageType.Close)
+            {
+            }
+        }
+        catch (WebSocketException)
+        {
+            // Cut without a word.
+        }
+    }
+
     public ValueTask DisposeAsync()
     {
         _socket.Abort();
