@@ -7,6 +7,7 @@ sandbox, so it imports nothing it can do without. Newline-delimited JSON over a 
   {"id":2,"op":"launch","kernel":"k2","argv":[...],"env":{...},"cwd":"/workspace","connection":{...}}
   {"id":3,"op":"signal","kernel":"k2","signal":2,"group":true}
   {"id":4,"op":"shutdown","grace":5.0}
+  {"id":5,"op":"forward","socket":"/run/kg/net/proxy","ports":[3128,1080]}
 
 Answers carry the id and "ok"; every connection also gets {"event":"exit",...} when a kernel ends.
 The peers are processes of the sandbox or its gateway; nobody is trusted with more than his own line.
@@ -21,6 +22,7 @@ import time
 # Python's isolated mode leaves the script's own folder out.
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
+from agent_forwarder import Forwarder  # noqa: E402
 from agent_peers import Peers  # noqa: E402
 from agent_processes import Kernel, become_subreaper, descendants, spawn  # noqa: E402
 
@@ -47,9 +49,16 @@ class Agent:
         self.selector = selectors.DefaultSelector()
         self.kernels = {}
         self.peers = Peers(self.selector, self.answer)
+        self.forwarder = Forwarder()
         self.deadline = None
         self.terminated = set()
-        self.operations = {"hello": self.hello, "launch": self.launch, "signal": self.signal, "shutdown": self.shutdown}
+        self.operations = {
+            "hello": self.hello,
+            "launch": self.launch,
+            "signal": self.signal,
+            "shutdown": self.shutdown,
+            "forward": self.forward,
+        }
 
     # The loop -------------------------------------------------------------------------------
 
@@ -105,7 +114,7 @@ class Agent:
             operation = request.get("op")
             handler = self.operations.get(operation) if isinstance(operation, str) else None
             if handler is None:
-                raise Refused("op must be hello, launch, signal or shutdown.")
+                raise Refused("op must be hello, launch, signal, shutdown or forward.")
             reply = handler(connection, number, request)
         except Refused as refusal:
             reply = {"ok": False, "error": str(refusal)}
@@ -182,6 +191,18 @@ class Agent:
         self.begin_shutdown(grace)
         return {"ok": True}
 
+    def forward(self, _connection, _number, request):
+        path, ports = request.get("socket"), request.get("ports")
+        if not isinstance(path, str) or not path.startswith("/") or "\0" in path:
+            raise Refused("socket must be an absolute path.")
+        if not isinstance(ports, list) or not all(isinstance(port, int) and 1024 <= port <= 65535 for port in ports) or len(ports) > 8:
+            raise Refused("ports must be a list of at most 8 numbers from 1024 to 65535.")
+        try:
+            self.forwarder.open(path, ports)
+        except OSError as error:
+            raise Refused("The ports could not be opened: " + str(error)) from None
+        return {"ok": True}
+
     # Kernels --------------------------------------------------------------------------------
 
     def settle(self, kernel):
@@ -233,6 +254,8 @@ class Agent:
                 return
             if pid == 0:
                 return
+            if self.forwarder.ended(pid):
+                continue
             # Others are orphans that fell to the agent; waiting for them is all they need.
             kernel = by_pid.get(pid)
             if kernel is not None:
@@ -263,6 +286,7 @@ class Agent:
     # The end --------------------------------------------------------------------------------
 
     def begin_shutdown(self, grace):
+        self.forwarder.close()
         deadline = time.monotonic() + grace
         if self.deadline is None:
             self.deadline = deadline

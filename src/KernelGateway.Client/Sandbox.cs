@@ -168,6 +168,24 @@ public sealed class Sandbox : IAsyncDisposable
     public async Task<SandboxInfo> RestartAsync(string? contextId = null, CancellationToken cancellationToken = default) =>
         _info = await _client.Http.RestartAsync(Id, contextId, cancellationToken);
 
+    /// <summary>What the sandbox may reach, and what went through.</summary>
+    /// <param name="cancellationToken">Cancels the call.</param>
+    /// <exception cref="KernelGatewayException">The gateway refused or could not be reached.</exception>
+    public Task<NetworkInfo> GetNetworkAsync(CancellationToken cancellationToken = default) => _client.Http.GetNetworkAsync(Id, cancellationToken);
+
+    /// <summary>Replaces what the sandbox may reach, at once: connections that are now denied are cut. Kernels that were started without a network learn of their proxy when they are restarted.</summary>
+    /// <param name="policy">The policy.</param>
+    /// <param name="allowedHosts">See <see cref="CreateSandboxRequest.AllowedHosts"/>; <c>null</c> for none.</param>
+    /// <param name="deniedHosts">See <see cref="CreateSandboxRequest.DeniedHosts"/>; <c>null</c> for none.</param>
+    /// <param name="cancellationToken">Cancels the call.</param>
+    /// <exception cref="KernelGatewayException"><see cref="ErrorCodes.InvalidArgument"/>: a pattern is wrong; <see cref="ErrorCodes.NotSupported"/>: the variant cannot enforce it.</exception>
+    public Task<NetworkInfo> SetNetworkAsync(
+        NetworkPolicy policy,
+        IReadOnlyList<string>? allowedHosts = null,
+        IReadOnlyList<string>? deniedHosts = null,
+        CancellationToken cancellationToken = default) =>
+        _client.Http.SetNetworkAsync(Id, new SetNetworkRequest { NetworkPolicy = policy, AllowedHosts = allowedHosts, DeniedHosts = deniedHosts }, cancellationToken);
+
     /// <summary>Ends the sandbox and everything in it. Ending it twice is no error.</summary>
     /// <param name="grace">How long processes may take to end by themselves; the gateway's default when <c>null</c>.</param>
     /// <param name="cancellationToken">Cancels the waiting.</param>

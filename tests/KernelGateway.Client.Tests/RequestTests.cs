@@ -23,6 +23,22 @@ public sealed class RequestTests : GatewayFixture
     }
 
     [Test]
+    public async Task A_network_is_set_and_read_though_an_answer_is_lost()
+    {
+        var sandbox = await Sandbox.CreateAsync(
+            Client, new CreateSandboxRequest { NetworkPolicy = NetworkPolicy.Allowlist, AllowedHosts = ["a.org"], DeniedHosts = ["*"] }, Deadline);
+        (sandbox.Info.NetworkPolicy, sandbox.Info.AllowedHosts.Single(), sandbox.Info.DeniedHosts.Single()).Should().Be((NetworkPolicy.Allowlist, "a.org", "*"));
+        var lost = 0;
+        Gateway.State.LoseAnswer = http => http.Request.Method == "PUT" && Interlocked.Increment(ref lost) <= 1;
+
+        var set = await sandbox.SetNetworkAsync(NetworkPolicy.All, deniedHosts: ["evil.org"], cancellationToken: Deadline);
+
+        lost.Should().Be(2);
+        set.Should().BeEquivalentTo(await sandbox.GetNetworkAsync(Deadline));
+        (set.NetworkPolicy, set.AllowedHosts.Count, set.DeniedHosts.Single(), set.Denied).Should().Be((NetworkPolicy.All, 0, "evil.org", 3L));
+    }
+
+    [Test]
     public async Task Code_runs_once_though_the_answer_is_lost()
     {
         var (fake, sandbox) = await OpenAsync();

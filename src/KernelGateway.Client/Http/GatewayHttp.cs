@@ -42,6 +42,10 @@ internal sealed class GatewayHttp : IDisposable
     public Task<T> PostAsync<T>(string path, object? body, Repeat repeat, CancellationToken cancellationToken) =>
         ReadAsync<T>(HttpMethod.Post, path, body, repeat, null, cancellationToken);
 
+    /// <summary>Puts something in the place of what is there; doing it twice is doing it once.</summary>
+    public Task<T> PutAsync<T>(string path, object body, CancellationToken cancellationToken) =>
+        ReadAsync<T>(HttpMethod.Put, path, body, Repeat.Always, null, cancellationToken);
+
     public async Task SendAsync(HttpMethod method, string path, object? body, Repeat repeat, CancellationToken cancellationToken) =>
         await SendAsync(method, path, body, repeat, null, static (_, _) => Task.FromResult(true), cancellationToken);
 

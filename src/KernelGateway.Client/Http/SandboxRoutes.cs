@@ -48,6 +48,12 @@ internal static class SandboxRoutes
     public static Task<SandboxInfo> RestartAsync(this GatewayHttp http, string id, string? contextId, CancellationToken ct) =>
         http.PostAsync<SandboxInfo>($"{Of(id)}/restart", new RestartRequest(contextId), Repeat.WhenNotSent, ct);
 
+    public static Task<NetworkInfo> GetNetworkAsync(this GatewayHttp http, string id, CancellationToken ct) =>
+        http.GetAsync<NetworkInfo>($"{Of(id)}/network", ct);
+
+    public static Task<NetworkInfo> SetNetworkAsync(this GatewayHttp http, string id, SetNetworkRequest request, CancellationToken ct) =>
+        http.PutAsync<NetworkInfo>($"{Of(id)}/network", request, ct);
+
     public static Task<ExecutionInfo> RunCodeAsync(this GatewayHttp http, string id, RunCodeRequest request, string key, CancellationToken ct) =>
         http.CreateAsync<ExecutionInfo>($"{Of(id)}/executions", request, key, ct);
 

@@ -19,6 +19,7 @@ namespace KernelGateway.Contracts.Events;
 [JsonDerivedType(typeof(OmittedEvent), "omitted")]
 [JsonDerivedType(typeof(TruncatedEvent), "truncated")]
 [JsonDerivedType(typeof(GapEvent), "gap")]
+[JsonDerivedType(typeof(EgressDeniedEvent), "egressDenied")]
 public record SandboxEvent
 {
     /// <summary>The event's number in its sandbox, from 1.</summary>

@@ -36,6 +36,18 @@ public sealed record CreateSandboxRequest
     /// <summary>Most files and folders on that disk; when left out, one for each 16 KiB up to the configured default.</summary>
     public long? DiskInodes { get; init; }
 
+    /// <summary>What code may reach: <c>none</c> (default), <c>allowlist</c> or <c>all</c>.</summary>
+    public NetworkPolicy? NetworkPolicy { get; init; }
+
+    /// <summary>
+    /// Hosts that may be reached, each <c>host</c>, <c>*.host</c> (its sub-domains, not itself) or an IP address (IPv6 in brackets), with <c>:port</c>
+    /// for another port than 80 and 443. Empty or left out with <c>allowlist</c>: none. With <c>all</c> they only open more ports.
+    /// </summary>
+    public IReadOnlyList<string>? AllowedHosts { get; init; }
+
+    /// <summary>Hosts that may not be reached whatever else is allowed; as <see cref="AllowedHosts"/>, without a port for all ports, and <c>*</c> for every host.</summary>
+    public IReadOnlyList<string>? DeniedHosts { get; init; }
+
     /// <summary>Environment variables for the kernels, at most 256; names match <c>[A-Za-z_][A-Za-z0-9_]*</c>.</summary>
     public IReadOnlyDictionary<string, string>? Env { get; init; }
 

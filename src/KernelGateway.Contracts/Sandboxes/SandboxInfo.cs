@@ -45,6 +45,15 @@ public sealed record SandboxInfo
     /// <summary>What the system inside comes from: <c>host</c> for the host's own <c>/usr</c>, or an image as <c>name@sha256:…</c>; <c>null</c> when it does not live.</summary>
     public string? RunsOn { get; init; }
 
+    /// <summary>What its code may reach.</summary>
+    public required NetworkPolicy NetworkPolicy { get; init; }
+
+    /// <summary>The hosts that are allowed, in canonical spelling.</summary>
+    public IReadOnlyList<string> AllowedHosts { get; init; } = [];
+
+    /// <summary>The hosts that are denied, in canonical spelling; they beat the allowed ones.</summary>
+    public IReadOnlyList<string> DeniedHosts { get; init; } = [];
+
     /// <summary>Its labels.</summary>
     public required IReadOnlyDictionary<string, string> Tags { get; init; }
 

@@ -43,6 +43,9 @@ public static class EventProjection
             case JournalEntryKind.Truncated:
                 var truncated = Notes.Read<Notes.TruncatedNote>(entry);
                 return new TruncatedEvent { FirstMissing = truncated.FirstMissing, Reason = truncated.Reason };
+            case JournalEntryKind.EgressDenied:
+                var denied = Notes.Read<Notes.EgressDeniedNote>(entry);
+                return new EgressDeniedEvent { Host = denied.Host, Port = denied.Port, Rule = denied.Rule, Hint = denied.Hint, NotRecorded = denied.NotRecorded };
             default:
                 return new GapEvent { Reason = Notes.Read<Notes.GapNote>(entry).Reason };
         }

@@ -26,6 +26,9 @@ public enum JournalEntryKind : byte
 
     /// <summary>Not stored: stands for entries that are gone, up to its own number; one frame with <see cref="Notes.TruncatedNote"/>.</summary>
     Truncated = 8,
+
+    /// <summary>The network policy refused a connection; one frame with <see cref="Notes.EgressDeniedNote"/>.</summary>
+    EgressDenied = 16,
 }
 
 /// <summary>The Jupyter channel a message came on.</summary>

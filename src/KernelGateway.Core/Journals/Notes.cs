@@ -38,6 +38,9 @@ public static partial class Notes
     /// <summary>Body of <see cref="JournalEntryKind.Truncated"/>.</summary>
     public sealed record TruncatedNote(long FirstMissing, string Reason);
 
+    /// <summary>Body of <see cref="JournalEntryKind.EgressDenied"/>.</summary>
+    public sealed record EgressDeniedNote(string Host, int Port, string Rule, string Hint, long NotRecorded);
+
     /// <summary>The one frame of such an entry.</summary>
     public static IReadOnlyList<ReadOnlyMemory<byte>> Frame<T>(T note) =>
         [JsonSerializer.SerializeToUtf8Bytes(note, typeof(T), NoteJson.Default)];
@@ -54,5 +57,6 @@ public static partial class Notes
     [JsonSerializable(typeof(GapNote))]
     [JsonSerializable(typeof(OmittedNote))]
     [JsonSerializable(typeof(TruncatedNote))]
+    [JsonSerializable(typeof(EgressDeniedNote))]
     private sealed partial class NoteJson : JsonSerializerContext;
 }

@@ -82,6 +82,18 @@ internal sealed partial class KernelSession : IAsyncDisposable
         }
     }
 
+    /// <summary>The execution that runs now.</summary>
+    public string? CurrentExecutionId
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _current?.Id;
+            }
+        }
+    }
+
     public ContextInfo Info
     {
         get

@@ -12,6 +12,9 @@ public interface IKernelHost : IAsyncDisposable
     /// <summary>Completes when the whole place is gone, with the reason; never faults.</summary>
     Task<HostExit> Exited { get; }
 
+    /// <summary>The one way out of a place that has no network; <c>null</c> where the place cannot be confined.</summary>
+    IEgressDoor? Egress => null;
+
     /// <summary>Starts a kernel. Returns when its process runs, not when it is ready.</summary>
     /// <exception cref="GatewayException"><see cref="ErrorCode.KernelFailed"/> with the reason.</exception>
     Task<IHostedKernel> LaunchKernelAsync(KernelLaunch launch, CancellationToken cancellationToken);

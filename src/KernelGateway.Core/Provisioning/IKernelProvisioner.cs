@@ -8,6 +8,9 @@ public interface IKernelProvisioner
     /// <summary>The canonical variant name, for example <c>local</c>.</summary>
     string Name { get; }
 
+    /// <summary>True when its places have no network but the door of <see cref="IKernelHost.Egress"/>, so that a network policy can be enforced.</summary>
+    bool ConfinesNetwork => false;
+
     /// <summary>Says whether this variant can be used on this host now and, if not, what is missing.</summary>
     Task<ProvisionerReadiness> CheckAsync(CancellationToken cancellationToken);
 

@@ -23,8 +23,9 @@ public sealed partial class Sandbox
             Fault.At("sandbox.host_made");
             Change(r => r with { Host = host.Describe() }, host);
             Fault.At("sandbox.host_saved");
+            await OpenEgressAsync(host, cancellationToken);
             var session = NewSession(host, _environment.DefaultKernel);
-            await session.StartAsync(NextKernelId(), _record.Variables, cancellationToken);
+            await session.StartAsync(NextKernelId(), KernelVariables(), cancellationToken);
             Fault.At("sandbox.kernel_launched");
             RememberKernel(session);
             Enter(SandboxState.Running, null);
@@ -62,11 +63,12 @@ public sealed partial class Sandbox
 
             var host = await provisioner.ReattachAsync(_record.Host, cancellationToken);
             Change(r => r, host);
+            await OpenEgressAsync(host, cancellationToken); // Before anything else that takes time: code in it has been waiting for it.
             var context = _record.Contexts.Count > 0 ? _record.Contexts[0] : null;
             var session = NewSession(host, context?.KernelName ?? _environment.DefaultKernel);
             if (context is null)
             {
-                await session.StartAsync(NextKernelId(), _record.Variables, cancellationToken);
+                await session.StartAsync(NextKernelId(), KernelVariables(), cancellationToken);
                 RememberKernel(session);
             }
             else
@@ -160,6 +162,7 @@ public sealed partial class Sandbox
                 await _session.DisposeAsync();
             }
 
+            await CloseEgressAsync();
             if (_host is not null)
             {
                 await _host.DisposeAsync();
@@ -205,6 +208,7 @@ public sealed partial class Sandbox
     {
         ChangeAnyway(r => r with { State = SandboxState.Terminating, StateReason = reason });
         _session?.CancelAll(reason);
+        await CloseEgressAsync();
         if (_host is { } host)
         {
             try

@@ -1,5 +1,6 @@
 using KernelGateway.Contracts.Executions;
 using KernelGateway.Contracts.Sandboxes;
+using KernelGateway.Core.Egress;
 using KernelGateway.Core.Environments;
 using KernelGateway.Core.Errors;
 using KernelGateway.Core.Executions;
@@ -18,6 +19,7 @@ public sealed partial class Sandbox : IAsyncDisposable
 
     private readonly EnvironmentDefinition _environment;
     private readonly ISandboxStore _store;
+    private readonly NetworkGuard _network;
     private readonly SandboxOptions _options;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
@@ -45,8 +47,10 @@ public sealed partial class Sandbox : IAsyncDisposable
         SandboxOptions options,
         TimeProvider time,
         ILogger logger,
+        NetworkGuard network,
         DateTimeOffset? lastActivityAt = null)
     {
+        _network = network;
         _record = record;
         _environment = environment;
         Journal = journal;
@@ -113,6 +117,9 @@ public sealed partial class Sandbox : IAsyncDisposable
                     },
                     Disk = _record.HasEnded || _host?.MeasureDisk() is not { } disk ? null : new SandboxDiskUse(disk.UsedBytes, disk.TotalBytes, disk.UsedInodes, disk.TotalInodes),
                     RunsOn = _record.HasEnded ? null : _host?.RunsOn,
+                    NetworkPolicy = _record.Network.Policy,
+                    AllowedHosts = _record.Network.AllowedHosts,
+                    DeniedHosts = _record.Network.DeniedHosts,
                     Tags = _record.Tags,
                     Contexts = _session is null ? [] : [_session.Info],
                     LastSequence = Journal.LastSequence,
@@ -193,7 +200,7 @@ public sealed partial class Sandbox : IAsyncDisposable
         await _life.WaitAsync(cancellationToken);
         try
         {
-            await session.RestartAsync(NextKernelId(), _record.Variables, cancellationToken);
+            await session.RestartAsync(NextKernelId(), KernelVariables(), cancellationToken);
             RememberKernel(session);
         }
         finally

@@ -1,4 +1,5 @@
 using KernelGateway.Contracts.Sandboxes;
+using KernelGateway.Core.Policies;
 using KernelGateway.Core.Provisioning;
 
 namespace KernelGateway.Core.Sandboxes;
@@ -44,6 +45,9 @@ public sealed record SandboxRecord
 
     /// <summary>What it may use at most.</summary>
     public required ResourceLimits Limits { get; init; }
+
+    /// <summary>What its code may reach.</summary>
+    public NetworkSettings Network { get; init; } = NetworkSettings.None;
 
     /// <summary>Environment variables of its kernels.</summary>
     public required IReadOnlyDictionary<string, string> Variables { get; init; }

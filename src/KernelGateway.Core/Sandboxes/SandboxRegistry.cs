@@ -1,9 +1,11 @@
 using System.Collections.Concurrent;
 using KernelGateway.Contracts.Sandboxes;
+using KernelGateway.Core.Egress;
 using KernelGateway.Core.Environments;
 using KernelGateway.Core.Errors;
 using KernelGateway.Core.Executions;
 using KernelGateway.Core.Journals;
+using KernelGateway.Core.Policies;
 using KernelGateway.Core.Provisioning;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -18,6 +20,7 @@ public sealed partial class SandboxRegistry : BackgroundService
     private readonly Dictionary<string, IKernelProvisioner> _provisioners;
     private readonly EnvironmentCatalog _environments;
     private readonly ISandboxStore _store;
+    private readonly NetworkGuard _network;
     private readonly SandboxOptions _options;
     private readonly JournalOptions _journalOptions;
     private readonly string _journals;
@@ -31,6 +34,7 @@ public sealed partial class SandboxRegistry : BackgroundService
         IEnumerable<IKernelProvisioner> provisioners,
         EnvironmentCatalog environments,
         ISandboxStore store,
+        NetworkGuard network,
         IOptions<SandboxOptions> options,
         IOptions<JournalOptions> journalOptions,
         IOptions<DataOptions> data,
@@ -40,6 +44,7 @@ public sealed partial class SandboxRegistry : BackgroundService
         _provisioners = provisioners.ToDictionary(p => p.Name, StringComparer.Ordinal);
         _environments = environments;
         _store = store;
+        _network = network;
         _options = options.Value;
         _journalOptions = journalOptions.Value;
         _journals = Path.Combine(data.Value.DataDirectory, "journals");
@@ -65,6 +70,7 @@ public sealed partial class SandboxRegistry : BackgroundService
             throw new GatewayException(ErrorCode.NotSupported, $"The variant '{record.Variant}' is not available in this gateway. Available: {string.Join(", ", _provisioners.Keys)}.", "variant");
         }
 
+        record = record with { Network = NetworkRequests.ToSettings(request.NetworkPolicy, request.AllowedHosts, request.DeniedHosts, record.Variant, ConfiningVariants(), _network.Options) };
         var sandbox = Register(record, environment, out var known);
         if (known)
         {
@@ -104,6 +110,21 @@ public sealed partial class SandboxRegistry : BackgroundService
     {
         ArgumentNullException.ThrowIfNull(sandbox);
         return sandbox.TerminateAsync("It was terminated by its owner.", grace ?? _options.TerminateGrace);
+    }
+
+    /// <summary>Puts another network policy in force, at once.</summary>
+    public Task SetNetworkAsync(Sandbox sandbox, SetNetworkRequest request, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(sandbox);
+        ArgumentNullException.ThrowIfNull(request);
+        if (request.NetworkPolicy is null)
+        {
+            throw new GatewayException(ErrorCode.InvalidArgument, "'networkPolicy' must be none, allowlist or all.", "networkPolicy");
+        }
+
+        var settings = NetworkRequests.ToSettings(
+            request.NetworkPolicy, request.AllowedHosts, request.DeniedHosts, sandbox.Record.Variant, ConfiningVariants(), _network.Options);
+        return sandbox.SetNetworkAsync(settings, cancellationToken);
     }
 
     /// <summary>Takes up the sandboxes of an earlier run. Whoever is answered after this finds them all.</summary>
@@ -168,6 +189,8 @@ public sealed partial class SandboxRegistry : BackgroundService
         }
     }
 
+    private List<string> ConfiningVariants() => [.. _provisioners.Values.Where(p => p.ConfinesNetwork).Select(p => p.Name)];
+
     private Sandbox Register(SandboxRecord record, EnvironmentDefinition environment, out bool known)
     {
         lock (_creation)
@@ -214,7 +237,7 @@ public sealed partial class SandboxRegistry : BackgroundService
         }
 
         recorded = replay.PositionIn;
-        return new Sandbox(record, environment, new Journal(store, _time), executions, _store, _options, _time, _logger, replay.LastTime);
+        return new Sandbox(record, environment, new Journal(store, _time), executions, _store, _options, _time, _logger, _network, replay.LastTime);
     }
 
     private async Task RestoreAsync(CancellationToken cancellationToken)

@@ -87,6 +87,12 @@ internal sealed class LauncherClient : IAsyncDisposable
         new JsonObject { ["op"] = "signal", ["kernel"] = kernel, ["signal"] = signal, ["group"] = group },
         cancellationToken);
 
+    /// <summary>Makes loopback ports of the place lead to a unix socket in it, or none any more.</summary>
+    /// <exception cref="GatewayException"><see cref="ErrorCode.KernelFailed"/>, with what the agent said.</exception>
+    internal Task ForwardAsync(string socket, IReadOnlyList<int> ports, CancellationToken cancellationToken) => AskAsync(
+        new JsonObject { ["op"] = "forward", ["socket"] = socket, ["ports"] = new JsonArray([.. ports.Select(port => (JsonNode)port)]) },
+        cancellationToken);
+
     /// <summary>Asks the agent to end all kernels and then itself. Returns when it has understood.</summary>
     internal Task ShutdownAsync(TimeSpan grace, CancellationToken cancellationToken) => AskAsync(
         new JsonObject { ["op"] = "shutdown", ["grace"] = grace.TotalSeconds },

@@ -49,6 +49,8 @@ internal sealed partial class LauncherHost : IKernelHost
 
     public DiskUse? MeasureDisk() => _place.MeasureDisk();
 
+    public IEgressDoor? Egress => _place.Egress is { } folder ? new EgressDoor(folder, _place.EgressInside, _place.Uid, Client) : null;
+
     private LauncherClient Client => _client ?? throw new InvalidOperationException("Not connected.");
 
     public async Task<IHostedKernel> LaunchKernelAsync(KernelLaunch launch, CancellationToken cancellationToken)

@@ -33,6 +33,12 @@ internal abstract class LauncherPlace : IDisposable
     /// <summary>Environment of kernels, before that of the environment's definition and of the sandbox.</summary>
     internal required IReadOnlyDictionary<string, string> Variables { get; init; }
 
+    /// <summary>The opened folder of the socket to the gateway's proxy, which code in the place can look into and not change; <c>null</c> where the place is not confined.</summary>
+    internal FolderHandle? Egress { get; init; }
+
+    /// <summary>The same folder, as code in the place sees it.</summary>
+    internal string EgressInside { get; init; } = "";
+
     /// <summary>Completes when the process that stands for the place has ended.</summary>
     internal abstract Task Gone { get; }
 
@@ -59,5 +65,9 @@ internal abstract class LauncherPlace : IDisposable
     /// <summary>What the variant needs to find the place again.</summary>
     internal abstract JsonObject Describe();
 
-    public virtual void Dispose() => Sockets.Dispose();
+    public virtual void Dispose()
+    {
+        Sockets.Dispose();
+        Egress?.Dispose();
+    }
 }

@@ -68,6 +68,9 @@ internal sealed class FolderHandle : IDisposable
             : $"'{name}' is not a socket.");
     }
 
+    /// <summary>A short path of a name in it, good while the handle lives.</summary>
+    internal string PathOf(string name) => $"{PathOf(Handle)}/{name}";
+
     /// <summary>True when the name exists, whatever it is.</summary>
     internal bool Has(string name) => LibC.AccessAt(Handle, name, 0, LibC.AtSymlinkNoFollow) == 0;
 

@@ -29,6 +29,9 @@ internal static partial class LibC
     internal const int UnmountDetach = 2;
     internal const int UnmountNoFollow = 8;
 
+    /// <summary>"Leave the owner as it is."</summary>
+    internal const uint SameOwner = uint.MaxValue;
+
     internal const int Esrch = 3;
     internal const int Ebusy = 16;
     internal const int Einval = 22;
@@ -56,6 +59,15 @@ internal static partial class LibC
 
     [LibraryImport("libc", EntryPoint = "lchown", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     internal static partial int LChown(string path, uint owner, uint group);
+
+    [LibraryImport("libc", EntryPoint = "unlinkat", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    internal static partial int UnlinkAt(SafeFileHandle directory, string path, int flags);
+
+    [LibraryImport("libc", EntryPoint = "fchownat", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    internal static partial int ChownAt(SafeFileHandle directory, string path, uint owner, uint group, int flags);
+
+    [LibraryImport("libc", EntryPoint = "fchmodat", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    internal static partial int ChmodAt(SafeFileHandle directory, string path, uint mode, int flags);
 
     [LibraryImport("libc", EntryPoint = "geteuid")]
     internal static partial uint GetEffectiveUid();

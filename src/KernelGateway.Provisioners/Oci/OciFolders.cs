@@ -1,3 +1,5 @@
+using KernelGateway.Provisioners.Native;
+
 namespace KernelGateway.Provisioners.Oci;
 
 /// <summary>Where things lie below the state folder.</summary>
@@ -81,13 +83,16 @@ internal sealed class OciFolders(string state, string? ours)
 
         internal string Logs => Path.Combine(Run, "logs");
 
+        /// <summary>Of root; the sandbox's group may look into it.</summary>
+        internal string Egress => Path.Combine(root, "net");
+
         internal string PidFile => Path.Combine(root, "pid");
 
         /// <summary>What the runtime and the first processes of the container said. Of root, 0600: nobody inside can reopen it; and no larger than the disk it lies on.</summary>
         internal string Stdio => Path.Combine(Run, "stdio");
 
         /// <exception cref="IOException">There is a sandbox of that id already, or the disk is full.</exception>
-        internal void Create()
+        internal void Create(uint kernelUid)
         {
             if (Directory.Exists(root))
             {
@@ -98,6 +103,11 @@ internal sealed class OciFolders(string state, string? ours)
             Make(Bundle, OwnerOnly);
             Make(Disk, Searchable);
             Make(Run, Searchable);
+            Make(Egress, OwnerOnly | UnixFileMode.GroupRead | UnixFileMode.GroupExecute);
+            if (LibC.LChown(Egress, LibC.SameOwner, kernelUid) != 0)
+            {
+                throw new IOException($"{Egress} could not be given to group {kernelUid}.");
+            }
         }
     }
 }

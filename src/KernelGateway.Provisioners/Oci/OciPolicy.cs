@@ -6,6 +6,7 @@ internal static class OciPolicy
     internal const string Workspace = "/workspace";
     internal const string SocketsInside = "/run/kg/s";
     internal const string LogsInside = "/run/kg/log";
+    internal const string EgressInside = "/run/kg/net";
     internal const string LauncherInside = "/run/kg/launcher";
     internal const string TmpInside = "/tmp";
 
@@ -89,6 +90,8 @@ internal static class OciPolicy
         new("/etc", "bind", shared.Etc, ["ro", "nosuid", "nodev", "noexec"], ["bind", "rprivate"]),
         new(LauncherInside, "bind", shared.Launcher, ["ro", "nosuid", "nodev", "noexec"], ["bind", "rprivate"]),
         new(SocketsInside, "bind", folders.Sockets, ["rw", "nosuid", "nodev", "noexec"], ["bind", "rprivate"]),
+        // Read-only, which does not keep from connecting: what is in it is the gateway's alone to make. Empty without a network.
+        new(EgressInside, "bind", folders.Egress, ["ro", "nosuid", "nodev", "noexec"], ["bind", "rprivate"]),
         new(LogsInside, "bind", folders.Logs, ["rw", "nosuid", "nodev", "noexec"], ["bind", "rprivate"]),
     ];
 }

@@ -42,6 +42,9 @@ public sealed partial class OciProvisioner : IKernelProvisioner, IDisposable
     public string Name => VariantName;
 
     /// <inheritdoc/>
+    public bool ConfinesNetwork => true;
+
+    /// <inheritdoc/>
     public async Task<ProvisionerReadiness> CheckAsync(CancellationToken cancellationToken)
     {
         var (site, reason) = await PrepareAsync(prove: true, cancellationToken);

@@ -47,7 +47,7 @@ internal sealed class OciSite(OciProvisionerOptions options, OciRuntime runtime,
                 ?? throw new GatewayException(ErrorCode.LimitReached, $"All {options.UidSlots} user id ranges are in use; {OciProvisionerOptions.Section}:{nameof(options.UidSlots)} allows more.");
             sandbox = Find(id, slot);
             Fault.At("local.slot_taken");
-            sandbox.Folders.Create();
+            sandbox.Folders.Create(_slots.KernelUid(slot));
             Fault.At("local.folders_made");
             await _disks.MakeAsync(sandbox.Folders, _slots.RootUid(slot), _slots.KernelUid(slot), limits, system);
             new OciBundle(options, _slots).Write(sandbox.Folders, slot, limits, sandbox.Cgroup, system);
@@ -186,6 +186,8 @@ internal sealed class OciSite(OciProvisionerOptions options, OciRuntime runtime,
                 SocketsInside = OciPolicy.SocketsInside,
                 LauncherInside = OciPolicy.LauncherInside,
                 WorkInside = OciPolicy.Workspace,
+                Egress = FolderHandle.Open(sandbox.Folders.Egress),
+                EgressInside = OciPolicy.EgressInside,
                 LogsOnHost = sandbox.Folders.Logs,
                 Variables = OciPolicy.KernelVariables,
             };

@@ -12,7 +12,7 @@ internal sealed record RootTree(IReadOnlyDictionary<string, string> Links)
     internal static readonly string[] SystemLinks = ["bin", "sbin", "lib", "lib32", "lib64", "libx32"];
 
     internal static readonly string[] SystemFolders =
-        ["boot", "usr", "etc", "proc", "dev", "sys", "tmp", "run", "run/kg", "run/kg/s", "run/kg/log", "run/kg/launcher", "var"];
+        ["boot", "usr", "etc", "proc", "dev", "sys", "tmp", "run", "run/kg", "run/kg/s", "run/kg/log", "run/kg/net", "run/kg/launcher", "var"];
 
     private static readonly string[] UserFolders = ["workspace", "home"];
 

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.RegularExpressions;
+using KernelGateway.Contracts.Sandboxes;
 using KernelGateway.Core.Errors;
 using Microsoft.AspNetCore.Diagnostics;
 using Microsoft.AspNetCore.Mvc;
@@ -98,10 +99,12 @@ internal sealed partial class ProblemWriter(IProblemDetailsService problems, IHo
 
     private static string Expected(string type) => type switch
     {
+        _ when type.Contains(nameof(NetworkPolicy), StringComparison.Ordinal) => "none, allowlist or all",
         _ when type.Contains("Double", StringComparison.Ordinal) => "a number",
         _ when type.Contains("Int", StringComparison.Ordinal) => "a whole number",
         _ when type.Contains("Boolean", StringComparison.Ordinal) => "true or false",
         _ when type.Contains("Dictionary", StringComparison.Ordinal) => "an object of texts",
+        _ when type.Contains("IReadOnlyList`1[System.String]", StringComparison.Ordinal) => "a list of texts",
         _ when type.EndsWith("String", StringComparison.Ordinal) => "a text",
         _ => "a JSON object",
     };

@@ -68,6 +68,7 @@ public static partial class GatewayHost
         var api = app.MapGroup("/api/v1").RequireAuthorization();
         api.MapEnvironments();
         api.MapSandboxes();
+        api.MapNetwork();
         api.MapExecutions();
         api.MapEvents();
         api.MapKeys();

@@ -1,7 +1,10 @@
+using System.Net;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using KernelGateway.Core.Egress;
 using KernelGateway.Core.Environments;
 using KernelGateway.Core.Journals;
+using KernelGateway.Core.Policies;
 using KernelGateway.Core.Sandboxes;
 using KernelGateway.Provisioners;
 using KernelGateway.Server.Api;
@@ -36,6 +39,10 @@ internal static class GatewayServices
         services.AddSingleton<SqliteApiKeyStore>();
         services.AddSingleton(s => EnvironmentCatalog.Load(s.GetRequiredService<IOptions<ServerOptions>>().Value.EnvironmentsDirectory));
         services.AddProvisioners(gateway);
+        services.AddOptions<NetworkOptions>().Bind(gateway.GetSection("Network")).ValidateOnStart();
+        services.AddSingleton<IValidateOptions<NetworkOptions>, NetworkOptionsValidator>();
+        services.TryAddSingleton<NameResolver>(Dns.GetHostAddressesAsync);
+        services.AddSingleton<NetworkGuard>();
         services.AddSingleton<SandboxRegistry>();
         services.AddHostedService(s => s.GetRequiredService<SandboxRegistry>());
 

@@ -26,6 +26,12 @@ internal static class FakeRoutes
             sandbox.Restart();
             return Results.Ok(sandbox.Info);
         }));
+        api.MapGet("/sandboxes/{id}/network", (string id) => With(state, id, sandbox => Results.Ok(NetworkOf(sandbox))));
+        api.MapPut("/sandboxes/{id}/network", (string id, SetNetworkRequest request) => With(state, id, sandbox =>
+        {
+            sandbox.Network = request;
+            return Results.Ok(NetworkOf(sandbox));
+        }));
         var runs = api.MapGroup("/sandboxes/{id}/executions");
         runs.MapGet("", (string id) => With(state, id, sandbox => Results.Ok(sandbox.Runs.Reverse().Select(run => run.Info).ToList())));
         runs.MapPost("", (string id, RunCodeRequest request, HttpContext http) => With(state, id, sandbox =>
@@ -44,6 +50,19 @@ internal static class FakeRoutes
 
     public static IResult Problem(int status, string code, string detail, string? field = null) =>
         Results.Problem(detail, statusCode: status, extensions: new Dictionary<string, object?> { ["code"] = code, ["field"] = field });
+
+    private static NetworkInfo NetworkOf(FakeSandbox sandbox) => new()
+    {
+        NetworkPolicy = sandbox.Info.NetworkPolicy,
+        AllowedHosts = sandbox.Info.AllowedHosts,
+        DeniedHosts = sandbox.Info.DeniedHosts,
+        OpenConnections = 1,
+        Connections = 2,
+        Denied = 3,
+        DeniedWithoutEvent = 4,
+        BytesSent = 5,
+        BytesReceived = 6,
+    };
 
     private static string? KeyOf(HttpContext http) => http.Request.Headers["Idempotency-Key"].FirstOrDefault();
 

@@ -19,6 +19,8 @@ internal sealed class FakeSandbox(string id, CreateSandboxRequest request)
 
     public CreateSandboxRequest Request => request;
 
+    public SetNetworkRequest Network { get; set; } = new() { NetworkPolicy = request.NetworkPolicy, AllowedHosts = request.AllowedHosts, DeniedHosts = request.DeniedHosts };
+
     public int Restarts { get; private set; }
 
     public IReadOnlyList<FakeRun> Runs
@@ -50,6 +52,9 @@ internal sealed class FakeSandbox(string id, CreateSandboxRequest request)
                     TimeoutSeconds = 30,
                     IdleTimeoutSeconds = 0,
                     Limits = new SandboxLimits(1, 1024, 128),
+                    NetworkPolicy = Network.NetworkPolicy ?? NetworkPolicy.None,
+                    AllowedHosts = Network.AllowedHosts ?? [],
+                    DeniedHosts = Network.DeniedHosts ?? [],
                     Tags = request.Tags ?? new Dictionary<string, string>(),
                     Contexts = [new ContextInfo("default", "python3", "python", KernelState.Idle, null)],
                     LastSequence = _events.Count == 0 ? 0 : _events[^1].Sequence,

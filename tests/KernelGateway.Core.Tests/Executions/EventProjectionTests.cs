@@ -31,6 +31,20 @@ public sealed class EventProjectionTests
         EventProjection.Project(Message("display_data", content)).Should().BeOfType<OmittedEvent>().Which.Bytes.Should().BePositive();
 
     [Test]
+    public void A_denial_becomes_an_event_with_all_it_says()
+    {
+        var entry = new JournalEntry
+        {
+            Kind = JournalEntryKind.EgressDenied,
+            Sequence = 3,
+            ExecutionId = "e",
+            Frames = Notes.Frame(new Notes.EgressDeniedNote("evil.test", 443, "rule", "hint", 7)),
+        };
+
+        EventProjection.Project(entry).Should().BeEquivalentTo(new EgressDeniedEvent { Sequence = 3, ExecutionId = "e", Host = "evil.test", Port = 443, Rule = "rule", Hint = "hint", NotRecorded = 7 });
+    }
+
+    [Test]
     public void Frames_that_are_no_message_are_told_as_omitted()
     {
         var entry = Message("stream", "{}") with { Frames = [Encoding.UTF8.GetBytes("rubbish")] };

@@ -1,3 +1,5 @@
+using System.Net;
+using System.Net.Sockets;
 using System.Text.Json.Nodes;
 using KernelGateway.Core.Tests.Support;
 
@@ -182,6 +184,48 @@ public sealed class AgentTests
         end["stderr"]!.GetValue<string>().Should().Contain("tidy");
         await _agent.Process.WaitForExitAsync().WaitAsync(AgentProcess.Patience);
         (TimeProvider.System.GetUtcNow() - before).Should().BeLessThan(TimeSpan.FromSeconds(5));
+    }
+
+    [Test]
+    public async Task Ports_lead_to_a_socket_say_so_when_nobody_listens_there_and_go_away_when_told()
+    {
+        using var folder = new TempFolder();
+        using var place = new TcpListener(IPAddress.Loopback, 0);
+        place.Start();
+        var port = ((IPEndPoint)place.LocalEndpoint).Port;
+        JsonObject Forward(params int[] ports) => new() { ["op"] = "forward", ["socket"] = Path.Combine(folder, "proxy"), ["ports"] = new JsonArray([.. ports.Select(p => (JsonNode)p)]) };
+        (await _agent.Connection.AskAsync(Forward(port)))["error"]!.GetValue<string>().Should().Contain("in use");
+        (await _agent.Connection.AskAsync(Forward(80)))["error"]!.GetValue<string>().Should().Contain("1024 to 65535");
+        place.Stop();
+        (await _agent.Connection.AskAsync(Forward(port)))["ok"]!.GetValue<bool>().Should().BeTrue();
+        (await _agent.Connection.AskAsync(Forward(port)))["ok"]!.GetValue<bool>().Should().BeTrue();
+
+        (await SayAsync(port, "GET")).Should().StartWith("HTTP/1.1 503 ").And.Contain("X-Proxy-Error: The gateway is away");
+        using (var listener = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified))
+        {
+            listener.Bind(new UnixDomainSocketEndPoint(Path.Combine(folder, "proxy")));
+            listener.Listen();
+            Task<string> saying = SayAsync(port, "hello");
+            using Socket accepted = await listener.AcceptAsync();
+            var heard = new byte[5];
+            (await accepted.ReceiveAsync(heard)).Should().Be(5);
+            await accepted.SendAsync(heard);
+            accepted.Dispose();
+            (await saying).Should().Be("hello");
+        }
+
+        (await _agent.Connection.AskAsync(Forward()))["ok"]!.GetValue<bool>().Should().BeTrue();
+        var gone = () => SayAsync(port, "GET");
+        await gone.Should().ThrowAsync<SocketException>();
+
+        static async Task<string> SayAsync(int port, string text)
+        {
+            using var client = new TcpClient();
+            await client.ConnectAsync(IPAddress.Loopback, port);
+            await client.GetStream().WriteAsync(System.Text.Encoding.ASCII.GetBytes(text));
+            using var reader = new StreamReader(client.GetStream());
+            return await reader.ReadToEndAsync().WaitAsync(AgentProcess.Patience);
+        }
     }
 
     [Test]

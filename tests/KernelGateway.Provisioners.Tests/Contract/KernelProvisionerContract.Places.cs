@@ -39,6 +39,34 @@ public abstract partial class KernelProvisionerContract
     }
 
     [Test]
+    public async Task A_place_has_a_way_out_exactly_when_it_is_confined_and_the_same_one_every_time(CancellationToken cancellationToken)
+    {
+        var host = await ProvisionAsync(cancellationToken);
+        (host.Egress is not null).Should().Be(Provisioner.ConfinesNetwork);
+        if (host.Egress is not { } door)
+        {
+            return;
+        }
+
+        await door.OpenAsync(cancellationToken);
+        using var first = door.Listen();
+        var description = host.Describe();
+        await host.DisposeAsync();
+        var again = Keep(await Provisioner.ReattachAsync(description, cancellationToken));
+        await again.Egress!.OpenAsync(cancellationToken);
+        using var second = again.Egress.Listen();
+        await again.LaunchKernelAsync(TestKernels.Script("k1", "exec bash -c 'exec 3<>/dev/tcp/127.0.0.1/3128; echo hello >&3; exec sleep 600'"), cancellationToken);
+        using var visitor = await second.AcceptAsync(cancellationToken);
+        var heard = new byte[6];
+        (await visitor.ReceiveAsync(heard, cancellationToken)).Should().Be(6);
+        first.Poll(TimeSpan.Zero, System.Net.Sockets.SelectMode.SelectRead).Should().BeFalse("whoever listened before is nobody now");
+        await again.Egress.CloseAsync(cancellationToken);
+        await again.Egress.CloseAsync(cancellationToken);
+        var refused = await again.LaunchKernelAsync(TestKernels.Script("k2", "exec bash -c 'exec 3<>/dev/tcp/127.0.0.1/3128'"), cancellationToken);
+        (await refused.Exited.WaitAsync(cancellationToken)).StderrTail.Should().Contain("Connection refused");
+    }
+
+    [Test]
     public async Task What_ended_while_the_gateway_was_away_is_told(CancellationToken cancellationToken)
     {
         var host = await ProvisionAsync(cancellationToken);

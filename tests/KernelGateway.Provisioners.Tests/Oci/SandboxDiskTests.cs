@@ -191,7 +191,7 @@ public sealed class SandboxDiskTests
         await kernel.RunAsync(Helpers, cancellationToken);
         (await kernel.RunAsync(
             """
-            system = ['bin', 'sbin', 'lib', 'lib32', 'lib64', 'libx32', 'boot', 'usr', 'etc', 'proc', 'dev', 'sys', 'tmp', 'run', 'run/kg', 'run/kg/s', 'run/kg/log',
+            system = ['bin', 'sbin', 'lib', 'lib32', 'lib64', 'libx32', 'boot', 'usr', 'etc', 'proc', 'dev', 'sys', 'tmp', 'run', 'run/kg', 'run/kg/s', 'run/kg/log', 'run/kg/net',
                       'run/kg/launcher', 'var', 'root']
             bad = []
             for name in system:

@@ -40,7 +40,10 @@ internal sealed class LiveGateway : IAsyncDisposable
 
     public string Folder => _folder;
 
-    public static async Task<LiveGateway> StartAsync(params (string Key, string Value)[] settings)
+    public static Task<LiveGateway> StartAsync(params (string Key, string Value)[] settings) => StartAsync(null, settings);
+
+    /// <summary>Starts one with services of the test's own in place of the usual ones.</summary>
+    public static async Task<LiveGateway> StartAsync(Action<IServiceCollection>? services, params (string Key, string Value)[] settings)
     {
         var folder = Directory.CreateTempSubdirectory("kg-").FullName;
         var app = GatewayHost.Build([], builder =>
@@ -53,6 +56,7 @@ internal sealed class LiveGateway : IAsyncDisposable
                 ["Gateway:Sandboxes:DefaultVariant"] = "local-eval",
                 ["Serilog:MinimumLevel:Default"] = "Warning",
             });
+            services?.Invoke(builder.Services);
             builder.Configuration.AddInMemoryCollection(settings.Select(s => KeyValuePair.Create<string, string?>(s.Key, s.Value)));
         });
         try
