@@ -26,6 +26,7 @@ public sealed class Sandbox : IAsyncDisposable
         _ownsClient = ownsClient;
         _info = info;
         LeaveRunning = leaveRunning;
+        Files = new SandboxFiles(client, info.Id);
     }
 
     /// <summary>The sandbox's id.</summary>
@@ -33,6 +34,9 @@ public sealed class Sandbox : IAsyncDisposable
 
     /// <summary>The sandbox as the gateway last described it; <see cref="RefreshAsync"/> asks again.</summary>
     public SandboxInfo Info => _info;
+
+    /// <summary>The sandbox's files; reading and writing them never waits for running code.</summary>
+    public SandboxFiles Files { get; }
 
     /// <summary>Whether the sandbox lives on when this object is disposed: false after <see cref="CreateAsync(KernelGatewayClient?, CreateSandboxRequest?, CancellationToken)"/>, true after <see cref="FromIdAsync"/>.</summary>
     public bool LeaveRunning { get; set; }

@@ -39,10 +39,11 @@ internal static class HubErrors
 
     private static int? StatusOf(string code) => code switch
     {
-        ErrorCodes.InvalidArgument or ErrorCodes.EnvironmentNotFound or ErrorCodes.VariantNotFound or ErrorCodes.NotSupported => 400,
+        ErrorCodes.InvalidArgument or ErrorCodes.EnvironmentNotFound or ErrorCodes.VariantNotFound or ErrorCodes.NotSupported
+            or ErrorCodes.InvalidPath or ErrorCodes.NotARegularFile or ErrorCodes.SymlinkNotFollowed or ErrorCodes.IsADirectory or ErrorCodes.NotADirectory => 400,
         ErrorCodes.Unauthenticated => 401,
-        ErrorCodes.Forbidden => 403,
-        ErrorCodes.SandboxNotFound or ErrorCodes.ExecutionNotFound or ErrorCodes.ContextNotFound => 404,
+        ErrorCodes.Forbidden or ErrorCodes.PermissionDenied => 403,
+        ErrorCodes.SandboxNotFound or ErrorCodes.ExecutionNotFound or ErrorCodes.ContextNotFound or ErrorCodes.FileNotFound => 404,
         ErrorCodes.Conflict => 409,
         ErrorCodes.LimitReached => 429,
         ErrorCodes.KernelFailed => 502,

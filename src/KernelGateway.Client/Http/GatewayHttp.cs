@@ -47,31 +47,58 @@ internal sealed class GatewayHttp : IDisposable
         ReadAsync<T>(HttpMethod.Put, path, body, Repeat.Always, null, cancellationToken);
 
     public async Task SendAsync(HttpMethod method, string path, object? body, Repeat repeat, CancellationToken cancellationToken) =>
-        await SendAsync(method, path, body, repeat, null, static (_, _) => Task.FromResult(true), cancellationToken);
+        await SendAsync(() => Request(method, path, body, null), repeat, static (_, _) => Task.FromResult(true), _attemptDeadline, cancellationToken);
+
+    /// <summary>Sends what a content has; it is made anew for every attempt.</summary>
+    /// <param name="path">Where to.</param>
+    /// <param name="content">Makes the content.</param>
+    /// <param name="repeat">Whether it can be sent again.</param>
+    /// <param name="within">How long one attempt may take.</param>
+    /// <param name="cancellationToken">Cancels the call.</param>
+    public Task<T> PutAsync<T>(string path, Func<HttpContent> content, Repeat repeat, TimeSpan? within, CancellationToken cancellationToken) =>
+        SendAsync(() => new HttpRequestMessage(HttpMethod.Put, path) { Content = content() }, repeat, ParseAsync<T>, within ?? _attemptDeadline, cancellationToken);
+
+    /// <summary>Gets the beginning of an answer whose body the caller reads, and disposes.</summary>
+    public Task<HttpResponseMessage> OpenAsync(Func<HttpRequestMessage> request, CancellationToken cancellationToken) =>
+        SendAsync(request, Repeat.Always, static (response, _) => Task.FromResult(response), _attemptDeadline, cancellationToken);
 
     public void Dispose() => _http.Dispose();
 
     private Task<T> ReadAsync<T>(HttpMethod method, string path, object? body, Repeat repeat, string? key, CancellationToken cancellationToken) =>
-        SendAsync(method, path, body, repeat, key, ParseAsync<T>, cancellationToken);
+        SendAsync(() => Request(method, path, body, key), repeat, ParseAsync<T>, _attemptDeadline, cancellationToken);
+
+    private static HttpRequestMessage Request(HttpMethod method, string path, object? body, string? idempotencyKey)
+    {
+        var request = new HttpRequestMessage(method, path);
+        if (body is not null)
+        {
+            request.Content = JsonContent.Create(body, body.GetType(), options: ClientJson.Options);
+        }
+
+        if (idempotencyKey is not null)
+        {
+            request.Headers.Add("Idempotency-Key", idempotencyKey);
+        }
+
+        return request;
+    }
 
     private async Task<T> SendAsync<T>(
-        HttpMethod method,
-        string path,
-        object? body,
+        Func<HttpRequestMessage> make,
         Repeat repeat,
-        string? idempotencyKey,
         Func<HttpResponseMessage, CancellationToken, Task<T>> parse,
+        TimeSpan within,
         CancellationToken cancellationToken)
     {
         var outage = new Outage(_client);
         while (true)
         {
             Exception failure;
-            using var deadline = new CancellationTokenSource(_attemptDeadline, _client.Time);
+            using var deadline = new CancellationTokenSource(within, _client.Time);
             using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, deadline.Token);
             try
             {
-                return await AttemptAsync(method, path, body, idempotencyKey, parse, either.Token);
+                return await AttemptAsync(make, parse, either.Token);
             }
             catch (KernelGatewayException e) when (CutOf(e.Code, e.Status) is { } cut)
             {
@@ -87,7 +114,7 @@ internal sealed class GatewayHttp : IDisposable
             }
             catch (OperationCanceledException e) when (deadline.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
             {
-                var late = new TimeoutException($"The gateway did not answer within {_attemptDeadline.TotalSeconds:0.###} s.", e);
+                var late = new TimeoutException($"The gateway did not answer within {within.TotalSeconds:0.###} s.", e);
                 failure = repeat == Repeat.WhenNotSent ? throw Lost(late) : late;
             }
 
@@ -95,40 +122,36 @@ internal sealed class GatewayHttp : IDisposable
         }
     }
 
-    private async Task<T> AttemptAsync<T>(
-        HttpMethod method,
-        string path,
-        object? body,
-        string? idempotencyKey,
-        Func<HttpResponseMessage, CancellationToken, Task<T>> parse,
-        CancellationToken cancellationToken)
+    private async Task<T> AttemptAsync<T>(Func<HttpRequestMessage> make, Func<HttpResponseMessage, CancellationToken, Task<T>> parse, CancellationToken cancellationToken)
     {
-        using var request = new HttpRequestMessage(method, path);
-        if (body is not null)
+        using var request = make();
+        var response = await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellationToken);
+        var handedOver = false;
+        try
         {
-            request.Content = JsonContent.Create(body, body.GetType(), options: ClientJson.Options);
-        }
-
-        if (idempotencyKey is not null)
-        {
-            request.Headers.Add("Idempotency-Key", idempotencyKey);
-        }
-
-        using var response = await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellationToken);
-        if (!response.IsSuccessStatusCode)
-        {
-            var refusal = await ProblemAnswer.ReadAsync(response, cancellationToken);
-            if (CutOf(refusal.Code, refusal.Status) is null)
+            if (!response.IsSuccessStatusCode)
             {
-                _client.Answered();
+                var refusal = await ProblemAnswer.ReadAsync(response, cancellationToken);
+                if (CutOf(refusal.Code, refusal.Status) is null)
+                {
+                    _client.Answered();
+                }
+
+                throw refusal;
             }
 
-            throw refusal;
+            var answer = await parse(response, cancellationToken);
+            handedOver = ReferenceEquals(answer, response);
+            _client.Answered();
+            return answer;
         }
-
-        var answer = await parse(response, cancellationToken);
-        _client.Answered();
-        return answer;
+        finally
+        {
+            if (!handedOver)
+            {
+                response.Dispose();
+            }
+        }
     }
 
     private static async Task<T> ParseAsync<T>(HttpResponseMessage response, CancellationToken cancellationToken)

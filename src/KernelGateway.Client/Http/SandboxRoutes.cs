@@ -69,7 +69,7 @@ internal static class SandboxRoutes
     public static Task ReplyInputAsync(this GatewayHttp http, string id, string executionId, string value, CancellationToken ct) =>
         http.SendAsync(HttpMethod.Post, $"{Of(id, executionId)}/input", new ReplyInputRequest(value), Repeat.WhenNotSent, ct);
 
-    private static string Of(string id) => $"{Root}/{Segment(id)}";
+    internal static string Of(string id) => $"{Root}/{Segment(id)}";
 
     private static string Of(string id, string executionId) => $"{Of(id)}/executions/{Segment(executionId)}";
 

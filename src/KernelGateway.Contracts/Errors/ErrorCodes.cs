@@ -47,4 +47,43 @@ public static class ErrorCodes
 
     /// <summary>503: the gateway is stopping.</summary>
     public const string ShuttingDown = "shutting_down";
+
+    /// <summary>400: a path is malformed, leads upwards, or to where no files are.</summary>
+    public const string InvalidPath = "invalid_path";
+
+    /// <summary>404: no such file or folder.</summary>
+    public const string FileNotFound = "file_not_found";
+
+    /// <summary>400: a FIFO, socket or device.</summary>
+    public const string NotARegularFile = "not_a_regular_file";
+
+    /// <summary>400: a part of the path is a symbolic link.</summary>
+    public const string SymlinkNotFollowed = "symlink_not_followed";
+
+    /// <summary>400: a folder where a file is needed.</summary>
+    public const string IsADirectory = "is_a_directory";
+
+    /// <summary>400: not a folder, where one is needed.</summary>
+    public const string NotADirectory = "not_a_directory";
+
+    /// <summary>409: the folder is not empty.</summary>
+    public const string DirectoryNotEmpty = "directory_not_empty";
+
+    /// <summary>409: something of that name exists.</summary>
+    public const string AlreadyExists = "already_exists";
+
+    /// <summary>412: the file is not the version asked for.</summary>
+    public const string FileChanged = "file_changed";
+
+    /// <summary>416: the range starts behind the end of the file.</summary>
+    public const string RangeNotSatisfiable = "range_not_satisfiable";
+
+    /// <summary>403: the sandbox's own user may not do that.</summary>
+    public const string PermissionDenied = "permission_denied";
+
+    /// <summary>413: more than a limit on size or number allows.</summary>
+    public const string TooLarge = "too_large";
+
+    /// <summary>507: no room left on the sandbox's disk.</summary>
+    public const string DiskFull = "disk_full";
 }

@@ -47,4 +47,43 @@ public enum ErrorCode
 
     /// <summary>The gateway is stopping.</summary>
     ShuttingDown,
+
+    /// <summary>The path cannot be one of the sandbox: it is malformed, leads upwards, or to where no files are.</summary>
+    InvalidPath,
+
+    /// <summary>No file or folder of that path in the sandbox.</summary>
+    FileNotFound,
+
+    /// <summary>A FIFO, socket or device, where an ordinary file is needed.</summary>
+    NotARegularFile,
+
+    /// <summary>A part of the path is a symbolic link.</summary>
+    SymlinkNotFollowed,
+
+    /// <summary>A folder, where a file is needed.</summary>
+    IsADirectory,
+
+    /// <summary>A part of the path, or what should be a folder, is none.</summary>
+    NotADirectory,
+
+    /// <summary>A folder with something in it, removed without asking for that.</summary>
+    DirectoryNotEmpty,
+
+    /// <summary>Something is there already, and overwriting was not asked for.</summary>
+    AlreadyExists,
+
+    /// <summary>The file is not the version that was asked for.</summary>
+    FileChanged,
+
+    /// <summary>The range starts behind the end of the file.</summary>
+    RangeNotSatisfiable,
+
+    /// <summary>The file's permissions keep the sandbox's own user from it.</summary>
+    PermissionDenied,
+
+    /// <summary>More than a limit on size or number allows.</summary>
+    TooLarge,
+
+    /// <summary>No room, or no more files allowed, on the sandbox's disk.</summary>
+    DiskFull,
 }

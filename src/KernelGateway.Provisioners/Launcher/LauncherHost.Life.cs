@@ -164,6 +164,7 @@ internal sealed partial class LauncherHost
         var exit = Explain(lost, Client.Closed.IsCompleted ? await Client.Closed : "");
         LogEnded(_log, _place.SandboxId, exit.Reason, exit.Message);
         _exited.TrySetResult(exit);
+        await _files.CloseAsync();
         foreach (var kernel in _kernels.Values)
         {
             kernel.EndWithPlace(exit);
@@ -195,6 +196,8 @@ internal sealed partial class LauncherHost
 
     private async Task EndAsync(TimeSpan grace)
     {
+        // First of all: what is open would keep the place's file systems from being removed.
+        await _files.CloseAsync();
         if (grace > TimeSpan.Zero && !_place.Gone.IsCompleted && _kernels.Values.Any(kernel => !kernel.Exited.IsCompleted))
         {
             try

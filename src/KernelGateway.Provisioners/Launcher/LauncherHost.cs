@@ -3,12 +3,13 @@ using System.Text.Json;
 using KernelGateway.Core.Environments;
 using KernelGateway.Core.Errors;
 using KernelGateway.Core.Provisioning;
+using KernelGateway.Provisioners.Files;
 using Microsoft.Extensions.Logging;
 
 namespace KernelGateway.Provisioners.Launcher;
 
 /// <summary>A place whose kernels are started by an agent in it; the same for every variant, only the <see cref="LauncherPlace"/> differs.</summary>
-internal sealed partial class LauncherHost : IKernelHost
+internal sealed partial class LauncherHost : IKernelHost, IFileHost
 {
     /// <summary>Ended kernels that are remembered, as many as the agent does.</summary>
     private const int MaxEnded = 32;
@@ -21,6 +22,7 @@ internal sealed partial class LauncherHost : IKernelHost
     private readonly IReadOnlyDictionary<string, string> _variables;
     private readonly TimeProvider _time;
     private readonly ILogger _log;
+    private readonly PlaceFiles _files;
     private readonly ConcurrentDictionary<string, LauncherKernel> _kernels = new();
     private readonly TaskCompletionSource<HostExit> _exited = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Lock _gate = new();
@@ -39,7 +41,10 @@ internal sealed partial class LauncherHost : IKernelHost
         _variables = variables;
         _time = time;
         _log = log;
+        _files = new PlaceFiles(place.Files, place.Uid, time);
     }
+
+    public ISandboxFiles Files => _files;
 
     public IReadOnlyCollection<IHostedKernel> Kernels => [.. _kernels.Values];
 
@@ -136,8 +141,10 @@ internal sealed partial class LauncherHost : IKernelHost
             await ending.ContinueWith(static _ => { }, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
         }
 
+        await _files.CloseAsync();
         await Client.DisposeAsync();
         await _watching;
+        _files.Dispose();
         _place.Dispose();
     }
 

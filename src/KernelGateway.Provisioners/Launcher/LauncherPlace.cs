@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using KernelGateway.Core.Provisioning;
+using KernelGateway.Provisioners.Files;
 using KernelGateway.Provisioners.Native;
 
 namespace KernelGateway.Provisioners.Launcher;
@@ -32,6 +33,9 @@ internal abstract class LauncherPlace : IDisposable
 
     /// <summary>Environment of kernels, before that of the environment's definition and of the sandbox.</summary>
     internal required IReadOnlyDictionary<string, string> Variables { get; init; }
+
+    /// <summary>Where its files begin on the host.</summary>
+    internal abstract FileRoot Files { get; }
 
     /// <summary>The opened folder of the socket to the gateway's proxy, which code in the place can look into and not change; <c>null</c> where the place is not confined.</summary>
     internal FolderHandle? Egress { get; init; }

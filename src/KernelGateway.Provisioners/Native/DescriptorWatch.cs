@@ -30,7 +30,7 @@ internal sealed class DescriptorWatch
         new Thread(Run) { IsBackground = true, Name = "descriptor-watch" }.Start();
     }
 
-    /// <summary>The task completes once, when the descriptor is readable. Closing the descriptor ends the watch; call <see cref="Forget"/> before.</summary>
+    /// <summary>The task completes once, when the descriptor is readable; a descriptor can be watched again after that. Closing the descriptor ends the watch; call <see cref="Forget"/> before.</summary>
     internal static (long Id, Task Readable) Start(int descriptor) => Instance.Value.Watch(descriptor);
 
     /// <summary>Ends a watch; its task, if it has not completed, never will.</summary>
@@ -45,7 +45,8 @@ internal sealed class DescriptorWatch
         var span = new Span<byte>(entry, 16);
         BinaryPrimitives.WriteUInt32LittleEndian(span, LibC.EpollIn | LibC.EpollOneShot);
         BinaryPrimitives.WriteInt64LittleEndian(span[DataOffset..], id);
-        if (LibC.EpollControl(_epoll, LibC.EpollAdd, descriptor, entry) != 0)
+        if (LibC.EpollControl(_epoll, LibC.EpollAdd, descriptor, entry) != 0
+            && (Marshal.GetLastPInvokeError() != LibC.Eexist || LibC.EpollControl(_epoll, LibC.EpollModify, descriptor, entry) != 0))
         {
             _waiting.TryRemove(id, out _);
             throw new Win32Exception(Marshal.GetLastPInvokeError());

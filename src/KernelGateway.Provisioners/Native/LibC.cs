@@ -12,10 +12,12 @@ internal static partial class LibC
     internal const int AtSymlinkNoFollow = 0x100;
     internal const int EpollCloseOnExec = 0x80000;
     internal const int EpollAdd = 1;
+    internal const int EpollModify = 3;
     internal const uint EpollIn = 1;
     internal const uint EpollOneShot = 1u << 30;
 
     internal const int InotifyCloseOnExec = 0x80000;
+    internal const int InotifyNonBlocking = 0x800;
     internal const uint InotifyCreate = 0x100;
     internal const uint InotifyMovedTo = 0x80;
 
@@ -35,6 +37,7 @@ internal static partial class LibC
     internal const int Esrch = 3;
     internal const int Ebusy = 16;
     internal const int Einval = 22;
+    internal const int Eexist = 17;
 
     internal const int SigKill = 9;
     internal const int SigTerm = 15;
@@ -92,6 +95,12 @@ internal static partial class LibC
 
     [LibraryImport("libc", EntryPoint = "inotify_add_watch", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     internal static partial int InotifyAddWatch(int inotify, string path, uint mask);
+
+    [LibraryImport("libc", EntryPoint = "inotify_rm_watch", SetLastError = true)]
+    internal static partial int InotifyRemoveWatch(int inotify, int watch);
+
+    [LibraryImport("libc", EntryPoint = "read", SetLastError = true)]
+    internal static unsafe partial nint Read(int descriptor, byte* buffer, nuint length);
 
     [LibraryImport("libc", EntryPoint = "faccessat", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     internal static partial int AccessAt(SafeFileHandle directory, string path, int mode, int flags);

@@ -57,6 +57,9 @@ internal sealed class WatchedProcess : IDisposable
         return new WatchedProcess(pid, start, pidfd);
     }
 
+    /// <summary>Whether it is there still, so that its number means nobody else.</summary>
+    internal bool IsAlive => !_pidfd.IsClosed && LibC.PidfdSendSignal(_pidfd.Number, 0) == 0;
+
     /// <summary>Sends a signal; nothing happens when the process has ended.</summary>
     internal void Signal(int signal)
     {

@@ -1,5 +1,7 @@
+using System.Globalization;
 using System.Text.Json.Nodes;
 using KernelGateway.Core.Provisioning;
+using KernelGateway.Provisioners.Files;
 using KernelGateway.Provisioners.Launcher;
 using KernelGateway.Provisioners.Native;
 
@@ -12,7 +14,14 @@ internal sealed class OciPlace(OciSite site, OciSandbox sandbox, string system, 
 
     internal override string Variant => OciProvisioner.VariantName;
 
+    /// <summary>What is not the sandbox's to keep files in: views of the kernel, and the gateway's own folders.</summary>
+    private static readonly string[] NoFiles = ["proc", "sys", "dev", "run/kg"];
+
     internal override Task Gone => init.Exited;
+
+    // By what the kernel knows the container's root as, whatever it is made of and mounted on.
+    internal override FileRoot Files { get; } = new(
+        string.Create(CultureInfo.InvariantCulture, $"/proc/{init.Pid}/root"), "/", OciPolicy.Workspace, NoFiles, () => init.IsAlive);
 
     /// <summary>Its range of user ids.</summary>
     internal int Slot => sandbox.Slot;

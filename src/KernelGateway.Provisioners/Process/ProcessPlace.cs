@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using KernelGateway.Provisioners.Files;
 using KernelGateway.Provisioners.Launcher;
 using KernelGateway.Provisioners.Native;
 
@@ -12,6 +13,9 @@ internal sealed class ProcessPlace(ProcessSite site, WatchedProcess agent) : Lau
     internal override Task Gone => agent.Exited;
 
     internal override string RunsOn => "host";
+
+    /// <summary>Its work folder, and nothing else of the host: there is no wall, but no need to lead past it either.</summary>
+    internal override FileRoot Files => new(WorkInside, WorkInside, "/", [], () => agent.IsAlive);
 
     /// <summary>Nobody counts for single processes.</summary>
     internal override long OomKills() => 0;

@@ -31,6 +31,7 @@ internal static class GatewayServices
         Bind<LimitOptions>(services, gateway.GetSection("Limits"));
         Bind<JournalOptions>(services, gateway.GetSection("Journal"));
         Bind<SandboxOptions>(services, gateway.GetSection("Sandboxes"));
+        Bind<Core.Files.FileOptions>(services, gateway.GetSection("Files"));
         services.TryAddSingleton(TimeProvider.System);
 
         services.AddSingleton<DataDirectory>();
