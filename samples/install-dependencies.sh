@@ -2,22 +2,24 @@
 # Installs what KernelGateway needs on Debian and Ubuntu, and only what is missing. Says what to do where it cannot.
 #   samples/install-dependencies.sh           to run the gateway and its environments
 #   samples/install-dependencies.sh --tests   to run the tests as well
+#   samples/install-dependencies.sh --images  to build images of environments (kernel-images/build.sh)
 set -euo pipefail
 
 readonly dotnet_version=10
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
-# The runtime of sandboxes, their first process, the database of the gateway, and curl for the quickstart.
-packages=(runc tini libsqlite3-0 curl)
+# The runtime of sandboxes, their first process, their disks, the database of the gateway, and curl for the quickstart.
+packages=(runc tini e2fsprogs libsqlite3-0 curl)
 
 usage() {
-  sed -n '2,4s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
+  sed -n '2,5s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
 }
 
 case "${1:-}" in
   '') ;;
-  # libzmq as the other end of our own ZeroMQ, setpriv to drop rights.
-  --tests) packages+=(python3-zmq python3-jupyter-client util-linux) ;;
+  # libzmq as the other end of our own ZeroMQ, setpriv to drop rights, and what builds images.
+  --tests) packages+=(python3-zmq python3-jupyter-client util-linux mmdebstrap squashfs-tools) ;;
+  --images) packages+=(mmdebstrap squashfs-tools) ;;
   -h | --help) usage; exit 0 ;;
   *) echo "Unknown argument '$1'." >&2; usage >&2; exit 2 ;;
 esac

@@ -41,6 +41,13 @@ quietly() {
 
 step "Checking dependencies"
 samples/install-dependencies.sh --tests
+# One test runs a kernel on an image of its own; building takes minutes and is done once.
+images=/var/tmp/kernel-gateway-tests/images
+if [ "$(id -u)" -eq 0 ] && [ -z "${1:-}" ] && [ ! -e "$images/python-cpu-env.json" ]; then
+  step "Building an image (once)"
+  mkdir -p "${images%/*}"
+  kernel-images/build.sh python-cpu-env --output "$images" || echo "No image could be built; the test that needs it is skipped." >&2
+fi
 step "Restoring the locked packages"
 quietly dotnet restore KernelGateway.sln --locked-mode
 step "Building (Release)"

@@ -29,6 +29,11 @@ public static class ProvisionerServices
                     options.DataDirectory = data.Value.DataDirectory;
                     options.StateFolder = Path.Combine(data.Value.DataDirectory, "hosts", "local");
                 }
+
+                if (options.ImagesFolder.Length == 0)
+                {
+                    options.ImagesFolder = Path.Combine(data.Value.DataDirectory, "images");
+                }
             });
         services.AddSingleton<IValidateOptions<OciProvisionerOptions>, OciProvisionerOptionsValidator>();
         services.AddSingleton<IKernelProvisioner, OciProvisioner>();

@@ -35,6 +35,17 @@ internal static partial class SandboxIds
         {
             throw new GatewayException(ErrorCode.InvalidArgument, $"pids is {limits.Pids}; give {LeastPids} to 4000000.", "limits.pids");
         }
+
+        if (limits.DiskBytes < ResourceLimits.LeastDiskBytes)
+        {
+            throw new GatewayException(ErrorCode.InvalidArgument, $"diskBytes is {limits.DiskBytes}; give {ResourceLimits.LeastDiskBytes} or more.", "limits.diskBytes");
+        }
+
+        if (limits.DiskInodes < ResourceLimits.LeastDiskInodes || limits.DiskInodes > limits.DiskBytes / ResourceLimits.LeastBytesPerInode)
+        {
+            throw new GatewayException(ErrorCode.InvalidArgument,
+                $"diskInodes is {limits.DiskInodes}; give {ResourceLimits.LeastDiskInodes} to {limits.DiskBytes / ResourceLimits.LeastBytesPerInode}, one for each {ResourceLimits.LeastBytesPerInode} bytes of the disk.", "limits.diskInodes");
+        }
     }
 
     [GeneratedRegex("^[A-Za-z0-9][A-Za-z0-9_-]{0,63}\\z")]

@@ -6,7 +6,11 @@ namespace KernelGateway.Contracts.Environments;
 /// <param name="Language">The language of its default kernel.</param>
 /// <param name="Kernels">The kernelspec names it offers.</param>
 /// <param name="Modules">Modules user code may expect to import.</param>
-public sealed record EnvironmentInfo(string Name, string Title, string Language, IReadOnlyList<string> Kernels, IReadOnlyList<string> Modules);
+public sealed record EnvironmentInfo(string Name, string Title, string Language, IReadOnlyList<string> Kernels, IReadOnlyList<string> Modules)
+{
+    /// <summary>By variant, what a new sandbox would run on: <c>host</c> for the host's own <c>/usr</c>, or an image as <c>name@sha256:…</c>. Variants that cannot be used, or do not know, are not in it.</summary>
+    public IReadOnlyDictionary<string, string> RunsOn { get; init; } = new Dictionary<string, string>();
+}
 
 /// <summary>The answer of <c>GET /api/v1/environments</c>.</summary>
 /// <param name="Items">By name.</param>

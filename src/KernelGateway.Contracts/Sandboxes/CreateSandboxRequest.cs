@@ -30,6 +30,12 @@ public sealed record CreateSandboxRequest
     /// <summary>Most processes and threads at once.</summary>
     public int? Pids { get; init; }
 
+    /// <summary>Size of the sandbox's own disk (its <c>/</c> with <c>/workspace</c>), MiB.</summary>
+    public long? DiskMb { get; init; }
+
+    /// <summary>Most files and folders on that disk; when left out, one for each 16 KiB up to the configured default.</summary>
+    public long? DiskInodes { get; init; }
+
     /// <summary>What code may reach: <c>none</c> (default), <c>allowlist</c> or <c>all</c>.</summary>
     public NetworkPolicy? NetworkPolicy { get; init; }
 

@@ -42,6 +42,12 @@ public sealed record SandboxInfo
     /// <summary>What it may use at most.</summary>
     public required SandboxLimits Limits { get; init; }
 
+    /// <summary>How full its disk is now; <c>null</c> when it has none of its own (yet, any more, or in a variant without).</summary>
+    public SandboxDiskUse? Disk { get; init; }
+
+    /// <summary>What the system inside comes from: <c>host</c> for the host's own <c>/usr</c>, or an image as <c>name@sha256:…</c>; <c>null</c> when it does not live.</summary>
+    public string? RunsOn { get; init; }
+
     /// <summary>What its code may reach.</summary>
     public required NetworkPolicy NetworkPolicy { get; init; }
 
@@ -65,7 +71,21 @@ public sealed record SandboxInfo
 /// <param name="Cpu">Processor cores.</param>
 /// <param name="MemoryMb">Memory, MiB.</param>
 /// <param name="Pids">Processes and threads.</param>
-public sealed record SandboxLimits(double Cpu, long MemoryMb, int Pids);
+public sealed record SandboxLimits(double Cpu, long MemoryMb, int Pids)
+{
+    /// <summary>Size of its own disk, MiB; what the file system needs for itself is taken from it. Without meaning in variants without disks.</summary>
+    public long DiskMb { get; init; }
+
+    /// <summary>Files and folders on that disk, together.</summary>
+    public long DiskInodes { get; init; }
+}
+
+/// <summary>How full a sandbox's disk is.</summary>
+/// <param name="UsedBytes">Bytes taken.</param>
+/// <param name="TotalBytes">Bytes that there are for files.</param>
+/// <param name="UsedInodes">Files and folders that there are.</param>
+/// <param name="TotalInodes">Files and folders that there can be.</param>
+public sealed record SandboxDiskUse(long UsedBytes, long TotalBytes, long UsedInodes, long TotalInodes);
 
 /// <summary>One live kernel of a sandbox with a namespace of its own.</summary>
 /// <param name="Id">The context's id; the default one is <c>default</c>.</param>

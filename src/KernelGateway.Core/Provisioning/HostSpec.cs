@@ -21,9 +21,31 @@ public sealed record HostSpec(
 /// <param name="Pids">Processes and threads.</param>
 public sealed record ResourceLimits(double CpuCores, long MemoryBytes, int Pids)
 {
+    /// <summary>The smallest disk.</summary>
+    public const long LeastDiskBytes = 16L << 20;
+
+    /// <summary>The fewest files and folders of a disk.</summary>
+    public const long LeastDiskInodes = 256;
+
+    /// <summary>How much disk there must be for each file it may hold.</summary>
+    public const long LeastBytesPerInode = 4096;
+
+    /// <summary>Size of the sandbox's own disk, bytes; what the file system needs for itself is taken from it.</summary>
+    public long DiskBytes { get; init; } = 1L << 30;
+
+    /// <summary>Files and folders on it, together.</summary>
+    public long DiskInodes { get; init; } = 65_536;
+
     /// <summary>In the units of the API.</summary>
-    public SandboxLimits ToContract() => new(CpuCores, MemoryBytes >> 20, Pids);
+    public SandboxLimits ToContract() => new(CpuCores, MemoryBytes >> 20, Pids) { DiskMb = DiskBytes >> 20, DiskInodes = DiskInodes };
 }
+
+/// <summary>How full a sandbox's disk is.</summary>
+/// <param name="UsedBytes">Taken.</param>
+/// <param name="TotalBytes">Taken and free.</param>
+/// <param name="UsedInodes">Files and folders that there are.</param>
+/// <param name="TotalInodes">Files and folders that there can be.</param>
+public sealed record DiskUse(long UsedBytes, long TotalBytes, long UsedInodes, long TotalInodes);
 
 /// <summary>One kernel to start.</summary>
 /// <param name="KernelId">Unique within the sandbox, never reused: a restarted kernel has a new one. Lower-case letters and digits.</param>

@@ -28,6 +28,12 @@ public interface IKernelHost : IAsyncDisposable
     /// <param name="cancellationToken">Stops the waiting, not the ending.</param>
     Task TerminateAsync(TimeSpan grace, CancellationToken cancellationToken);
 
+    /// <summary>What the system inside comes from: <c>host</c>, or an image by name and digest; <c>null</c> where that is not known.</summary>
+    string? RunsOn => null;
+
+    /// <summary>How full its disk is now; <c>null</c> when it has none of its own. One quick system call.</summary>
+    DiskUse? MeasureDisk() => null;
+
     /// <summary>All that <see cref="IKernelProvisioner.ReattachAsync"/> needs to find this place again. Holds secrets: store it 0600.</summary>
     HostDescription Describe();
 }

@@ -25,6 +25,9 @@ public interface IKernelProvisioner
     /// <exception cref="GatewayException"><see cref="ErrorCode.KernelFailed"/> when the place is gone; the message says why. What was left of it is removed.</exception>
     Task<IKernelHost> ReattachAsync(HostDescription description, CancellationToken cancellationToken);
 
+    /// <summary>What a new place of an environment would run on: <c>host</c>, or an image by name and digest; <c>null</c> where that is not known.</summary>
+    string? SystemOf(string environment) => null;
+
     /// <summary>Removes places made by this gateway (same data folder) whose sandbox id is not in <paramref name="known"/>.</summary>
     /// <returns>The sandbox ids that were removed.</returns>
     Task<IReadOnlyList<string>> RemoveOrphansAsync(IReadOnlySet<string> known, CancellationToken cancellationToken);

@@ -28,7 +28,11 @@ internal static partial class CreateSandboxValidator
         Limits = new ResourceLimits(
             Cpu(request.Cpu ?? options.DefaultCpu, options),
             MemoryBytes(request.MemoryMb ?? options.DefaultMemoryMb, options),
-            Pids(request.Pids ?? options.DefaultPids, options)),
+            Pids(request.Pids ?? options.DefaultPids, options))
+        {
+            DiskBytes = DiskMb(request, options) << 20,
+            DiskInodes = DiskInodes(request, options),
+        },
         Variables = Variables(request.Env),
         Tags = Tags(request.Tags),
         IdempotencyKey = idempotencyKey,
@@ -54,6 +58,19 @@ internal static partial class CreateSandboxValidator
         key is null || (key.Length is > 0 and <= 128 && key.All(c => c is > ' ' and <= '~'))
             ? key
             : throw Invalid("idempotencyKey", "must be 1 to 128 printable ASCII characters without spaces");
+
+    private static long DiskMb(CreateSandboxRequest request, SandboxOptions options) =>
+        (long)Between(request.DiskMb ?? options.DefaultDiskMb, ResourceLimits.LeastDiskBytes >> 20, options.MaxDiskMb, "diskMb", "MiB");
+
+    /// <summary>A file takes at least a block, so a disk cannot hold more of them than that.</summary>
+    private static long DiskInodes(CreateSandboxRequest request, SandboxOptions options)
+    {
+        const long UsualBytesPerInode = 16 << 10;
+        var bytes = DiskMb(request, options) << 20;
+        var most = Math.Min(options.MaxDiskInodes, bytes / ResourceLimits.LeastBytesPerInode);
+        return (long)Between(request.DiskInodes ?? Math.Min(options.DefaultDiskInodes, bytes / UsualBytesPerInode),
+            ResourceLimits.LeastDiskInodes, most, "diskInodes", $"files and folders on a disk of {bytes >> 20} MiB");
+    }
 
     private static double Between(double value, double least, double most, string field, string unit) =>
         double.IsFinite(value) && value >= least && value <= most

@@ -115,6 +115,8 @@ public sealed partial class Sandbox : IAsyncDisposable
                     TimeoutSeconds = _record.TimeoutSeconds,
                     IdleTimeoutSeconds = _record.IdleTimeoutSeconds,
                     Limits = _record.Limits.ToContract(),
+                    Disk = _record.HasEnded || _host?.MeasureDisk() is not { } disk ? null : new SandboxDiskUse(disk.UsedBytes, disk.TotalBytes, disk.UsedInodes, disk.TotalInodes),
+                    RunsOn = _record.HasEnded ? null : _host?.RunsOn,
                     NetworkPolicy = _record.Network.Policy,
                     AllowedHosts = _record.Network.AllowedHosts,
                     DeniedHosts = _record.Network.DeniedHosts,

@@ -45,6 +45,22 @@ public sealed class SandboxOptions
     [Range(16, 100_000, ErrorMessage = "Gateway:Sandboxes:MaxPids must be between 16 and 100000.")]
     public int MaxPids { get; set; } = 1024;
 
+    /// <summary>Size of the own disk of a sandbox that asks for none, MiB. Default 1024.</summary>
+    [Range(16, 1 << 20, ErrorMessage = "Gateway:Sandboxes:DefaultDiskMb must be between 16 and 1048576.")]
+    public long DefaultDiskMb { get; set; } = 1024;
+
+    /// <summary>Largest disk of a sandbox, MiB. Default 10240.</summary>
+    [Range(16, 1 << 20, ErrorMessage = "Gateway:Sandboxes:MaxDiskMb must be between 16 and 1048576.")]
+    public long MaxDiskMb { get; set; } = 10_240;
+
+    /// <summary>Most files and folders on the disk of a sandbox that does not say how many; small disks have fewer. Default 65536.</summary>
+    [Range(256, 100_000_000, ErrorMessage = "Gateway:Sandboxes:DefaultDiskInodes must be between 256 and 100000000.")]
+    public long DefaultDiskInodes { get; set; } = 65_536;
+
+    /// <summary>Most files and folders that may be asked for. Default 1000000.</summary>
+    [Range(256, 100_000_000, ErrorMessage = "Gateway:Sandboxes:MaxDiskInodes must be between 256 and 100000000.")]
+    public long MaxDiskInodes { get; set; } = 1_000_000;
+
     /// <summary>Time limit of an execution when neither it nor its sandbox names one, seconds; 0: none. Default 0.</summary>
     [Range(0, 604_800, ErrorMessage = "Gateway:Sandboxes:DefaultTimeoutSeconds must be between 0 (none) and 604800.")]
     public double DefaultTimeoutSeconds { get; set; }

@@ -265,7 +265,8 @@ public sealed partial class SandboxRegistry : BackgroundService
     private async Task RestoreAsync(CancellationToken cancellationToken)
     {
         var records = _store.Load();
-        var living = records.Where(r => !r.HasEnded).Select(r => r.Id).ToHashSet(StringComparer.Ordinal);
+        // One whose place was never recorded cannot be found again: what was made of it goes.
+        var living = records.Where(r => !r.HasEnded && r.Host is not null).Select(r => r.Id).ToHashSet(StringComparer.Ordinal);
         foreach (var provisioner in _provisioners.Values)
         {
             foreach (var orphan in await provisioner.RemoveOrphansAsync(living, cancellationToken))

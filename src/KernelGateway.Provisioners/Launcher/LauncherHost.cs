@@ -50,6 +50,10 @@ internal sealed partial class LauncherHost : IKernelHost, IFileHost
 
     public Task<HostExit> Exited => _exited.Task;
 
+    public string? RunsOn => _place.RunsOn;
+
+    public DiskUse? MeasureDisk() => _place.MeasureDisk();
+
     public IEgressDoor? Egress => _place.Egress is { } folder ? new EgressDoor(folder, _place.EgressInside, _place.Uid, Client) : null;
 
     public TPower? PowerOf<TPower>()

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using KernelGateway.Core.Provisioning;
 using KernelGateway.Provisioners.Files;
 using KernelGateway.Provisioners.Native;
 
@@ -44,6 +45,12 @@ internal abstract class LauncherPlace : IDisposable
 
     /// <summary>Completes when the process that stands for the place has ended.</summary>
     internal abstract Task Gone { get; }
+
+    /// <summary>What the system inside comes from.</summary>
+    internal virtual string? RunsOn => null;
+
+    /// <summary>How full its disk is; <c>null</c> when it has none of its own.</summary>
+    internal virtual DiskUse? MeasureDisk() => null;
 
     /// <summary>How often a process here was ended for want of memory, since the place was made.</summary>
     internal abstract long OomKills();

@@ -21,10 +21,22 @@ internal static partial class LibC
     internal const uint InotifyCreate = 0x100;
     internal const uint InotifyMovedTo = 0x80;
 
+    internal const ulong MountReadOnly = 1;
+    internal const ulong MountNoSetId = 2;
+    internal const ulong MountNoDevices = 4;
+    internal const ulong MountNoExecution = 8;
+    internal const ulong MountRemount = 32;
+    internal const ulong MountNoAccessTimes = 1024;
+    internal const ulong MountBind = 4096;
+    internal const int UnmountDetach = 2;
+    internal const int UnmountNoFollow = 8;
+
     /// <summary>"Leave the owner as it is."</summary>
     internal const uint SameOwner = uint.MaxValue;
 
     internal const int Esrch = 3;
+    internal const int Ebusy = 16;
+    internal const int Einval = 22;
     internal const int Eexist = 17;
 
     internal const int SigKill = 9;
@@ -63,6 +75,9 @@ internal static partial class LibC
     [LibraryImport("libc", EntryPoint = "geteuid")]
     internal static partial uint GetEffectiveUid();
 
+    [LibraryImport("libc", EntryPoint = "access", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    internal static partial int Access(string path, int mode);
+
     [LibraryImport("libc", EntryPoint = "statx", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     internal static unsafe partial int StatX(int directory, string path, int flags, uint mask, byte* buffer);
 
@@ -89,6 +104,18 @@ internal static partial class LibC
 
     [LibraryImport("libc", EntryPoint = "faccessat", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     internal static partial int AccessAt(SafeFileHandle directory, string path, int mode, int flags);
+
+    [LibraryImport("libc", EntryPoint = "mount", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    internal static partial int Mount(string? source, string target, string? fileSystem, ulong flags, string? data);
+
+    [LibraryImport("libc", EntryPoint = "umount2", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    internal static partial int Unmount(string target, int flags);
+
+    [LibraryImport("libc", EntryPoint = "statvfs", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    internal static unsafe partial int StatVfs(string path, ulong* buffer);
+
+    [LibraryImport("libc", EntryPoint = "ioctl", SetLastError = true)]
+    internal static unsafe partial int Control(SafeFileHandle device, ulong request, void* argument);
 
     internal static int PidfdOpen(int pid) => (int)SystemCall(SysPidfdOpen, pid, 0, 0, 0);
 

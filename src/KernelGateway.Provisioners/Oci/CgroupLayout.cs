@@ -9,6 +9,9 @@ internal sealed record CgroupLayout(int Version, IReadOnlyDictionary<string, str
     /// <summary>What a sandbox cannot do without.</summary>
     internal static readonly IReadOnlyList<string> Required = ["memory", "pids", "cpu"];
 
+    /// <summary>True when version 1 has the controllers and a tree of version 2 is mounted as well.</summary>
+    internal bool IsHybrid { get; init; }
+
     /// <summary>The required controllers that this host does not have.</summary>
     internal IEnumerable<string> Missing => Required.Where(name => !Controllers.ContainsKey(name));
 
@@ -48,7 +51,7 @@ internal sealed record CgroupLayout(int Version, IReadOnlyDictionary<string, str
 
         if (legacy.ContainsKey("memory"))
         {
-            return new CgroupLayout(1, legacy, trees);
+            return new CgroupLayout(1, legacy, trees) { IsHybrid = unified is not null };
         }
 
         return unified is null

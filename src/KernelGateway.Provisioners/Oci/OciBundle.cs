@@ -6,22 +6,22 @@ using KernelGateway.Provisioners.Launcher;
 namespace KernelGateway.Provisioners.Oci;
 
 /// <summary>Writes <c>config.json</c> of one sandbox (OCI runtime specification 1.0.2) from <see cref="OciPolicy"/>.</summary>
-internal sealed class OciBundle(OciProvisionerOptions options, SharedFiles shared, UidSlots slots)
+internal sealed class OciBundle(OciProvisionerOptions options, UidSlots slots)
 {
     private readonly string _seccomp = SeccompProfile.Load().ToJsonString();
 
-    internal void Write(OciFolders.SandboxFolders folders, int slot, ResourceLimits limits, CgroupLimits cgroup)
+    internal void Write(OciFolders.SandboxFolders folders, int slot, ResourceLimits limits, CgroupLimits cgroup, SharedFiles shared)
     {
         using var file = new FileStream(Path.Combine(folders.Bundle, "config.json"), FileMode.CreateNew, FileAccess.Write);
         using var json = new Utf8JsonWriter(file);
-        Build(folders, slot, limits, cgroup).WriteTo(json);
+        Build(folders, slot, limits, cgroup, shared).WriteTo(json);
     }
 
-    internal JsonObject Build(OciFolders.SandboxFolders folders, int slot, ResourceLimits limits, CgroupLimits cgroup) => new()
+    internal JsonObject Build(OciFolders.SandboxFolders folders, int slot, ResourceLimits limits, CgroupLimits cgroup, SharedFiles shared) => new()
     {
         ["ociVersion"] = "1.0.2",
         ["hostname"] = SharedFiles.Hostname,
-        ["root"] = new JsonObject { ["path"] = shared.Rootfs, ["readonly"] = true },
+        ["root"] = new JsonObject { ["path"] = folders.Disk, ["readonly"] = false },
         ["process"] = Process(limits),
         ["mounts"] = new JsonArray([.. OciPolicy.Mounts(options, shared, folders).Select(Mount)]),
         ["linux"] = new JsonObject

@@ -16,6 +16,8 @@ internal sealed class OciFolders(string state, string? ours)
 
     internal string Runtime => Path.Combine(state, "runtime");
 
+    internal string Images => Path.Combine(state, "images");
+
     internal string Slots => Path.Combine(state, "slots");
 
     internal string Shared => Path.Combine(state, "shared");
@@ -33,7 +35,7 @@ internal sealed class OciFolders(string state, string? ours)
             File.SetUnixFileMode(folder, File.GetUnixFileMode(folder) | UnixFileMode.OtherExecute);
         }
 
-        foreach (var (folder, mode) in new[] { (state, Searchable), (Sandboxes, Searchable), (Shared, Searchable), (Slots, OwnerOnly), (Runtime, OwnerOnly) })
+        foreach (var (folder, mode) in new[] { (state, Searchable), (Sandboxes, Searchable), (Shared, Searchable), (Images, Searchable), (Slots, OwnerOnly), (Runtime, OwnerOnly) })
         {
             Make(folder, mode);
         }
@@ -67,19 +69,27 @@ internal sealed class OciFolders(string state, string? ours)
 
         internal string Bundle => Path.Combine(root, "bundle");
 
-        internal string Sockets => Path.Combine(root, "sock");
+        /// <summary>The sandbox's <c>/</c>.</summary>
+        internal string Disk => Path.Combine(root, "disk");
 
-        internal string Logs => Path.Combine(root, "logs");
+        internal string DiskImage => Path.Combine(root, "disk.img");
+
+        /// <summary>What the sandbox and the gateway share.</summary>
+        internal string Run => Path.Combine(root, "run");
+
+        internal string RunImage => Path.Combine(root, "run.img");
+
+        internal string Sockets => Path.Combine(Run, "s");
+
+        internal string Logs => Path.Combine(Run, "logs");
 
         /// <summary>Of root; the sandbox's group may look into it.</summary>
         internal string Egress => Path.Combine(root, "net");
 
-        internal string Work => Path.Combine(root, "work");
-
         internal string PidFile => Path.Combine(root, "pid");
 
-        /// <summary>What the runtime and the first processes of the container said. Of root, 0600: nobody inside can reopen it.</summary>
-        internal string Stdio => Path.Combine(root, "stdio");
+        /// <summary>What the runtime and the first processes of the container said. Of root, 0600: nobody inside can reopen it; and no larger than the disk it lies on.</summary>
+        internal string Stdio => Path.Combine(Run, "stdio");
 
         /// <exception cref="IOException">There is a sandbox of that id already, or the disk is full.</exception>
         internal void Create(uint kernelUid)
@@ -91,19 +101,12 @@ internal sealed class OciFolders(string state, string? ours)
 
             Make(root, Searchable);
             Make(Bundle, OwnerOnly);
+            Make(Disk, Searchable);
+            Make(Run, Searchable);
             Make(Egress, OwnerOnly | UnixFileMode.GroupRead | UnixFileMode.GroupExecute);
             if (LibC.LChown(Egress, LibC.SameOwner, kernelUid) != 0)
             {
                 throw new IOException($"{Egress} could not be given to group {kernelUid}.");
-            }
-
-            foreach (var folder in new[] { Sockets, Logs, Work })
-            {
-                Make(folder, OwnerOnly);
-                if (LibC.LChown(folder, kernelUid, kernelUid) != 0)
-                {
-                    throw new IOException($"{folder} could not be given to uid {kernelUid}.");
-                }
             }
         }
     }

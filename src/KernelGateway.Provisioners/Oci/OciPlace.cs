@@ -9,7 +9,7 @@ using KernelGateway.Provisioners.Native;
 namespace KernelGateway.Provisioners.Oci;
 
 /// <summary>One container.</summary>
-internal sealed class OciPlace(OciSite site, OciSandbox sandbox, WatchedProcess init) : LauncherPlace, ILimitable, IMeasurable
+internal sealed class OciPlace(OciSite site, OciSandbox sandbox, string system, WatchedProcess init) : LauncherPlace, ILimitable, IMeasurable
 {
     private static readonly TimeSpan KillPatience = TimeSpan.FromSeconds(5);
 
@@ -31,6 +31,10 @@ internal sealed class OciPlace(OciSite site, OciSandbox sandbox, WatchedProcess 
 
     /// <summary>The first process of the container, by its number on the host.</summary>
     internal int InitPid => init.Pid;
+
+    internal override string RunsOn => system;
+
+    internal override DiskUse? MeasureDisk() => site.Measure(sandbox);
 
     internal override long OomKills() => sandbox.Cgroup.OomKills();
 
@@ -72,6 +76,7 @@ internal sealed class OciPlace(OciSite site, OciSandbox sandbox, WatchedProcess 
         ["slot"] = sandbox.Slot,
         ["pid"] = init.Pid,
         ["startedAt"] = init.StartedAt,
+        ["system"] = system,
     };
 
     public override void Dispose()

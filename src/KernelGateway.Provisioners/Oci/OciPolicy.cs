@@ -78,7 +78,10 @@ internal static class OciPolicy
         // No AS: V8 and .NET reserve far more address space than they use.
     ];
 
-    /// <summary>All mounts, in the order in which they are made.</summary>
+    /// <summary>Flags of the sandbox's own disk, its <c>/</c>.</summary>
+    internal static readonly string[] RootFlags = ["rw", "nosuid", "nodev"];
+
+    /// <summary>All mounts over the sandbox's own disk, in the order in which they are made.</summary>
     internal static IReadOnlyList<PolicyMount> Mounts(OciProvisionerOptions options, SharedFiles shared, OciFolders.SandboxFolders folders) =>
     [
         new("/proc", "proc", "proc", ["nosuid", "noexec", "nodev"], []),
@@ -86,14 +89,13 @@ internal static class OciPolicy
         new("/dev/pts", "devpts", "devpts", ["nosuid", "noexec"], ["newinstance", "ptmxmode=0666", "mode=0620", "max=16"]),
         new("/dev/shm", "tmpfs", "shm", ["nosuid", "noexec", "nodev"], ["mode=1777", $"size={options.SharedMemoryBytes}", "nr_inodes=1024"]),
         new(TmpInside, "tmpfs", "tmp", ["nosuid", "nodev"], ["mode=1777", $"size={options.TmpBytes}", "nr_inodes=16384"]),
-        new("/usr", "bind", "/usr", ["ro", "nosuid", "nodev"], ["bind", "rprivate"]),
+        new("/usr", "bind", shared.Usr, ["ro", "nosuid", "nodev"], ["bind", "rprivate"]),
         new("/etc", "bind", shared.Etc, ["ro", "nosuid", "nodev", "noexec"], ["bind", "rprivate"]),
         new(LauncherInside, "bind", shared.Launcher, ["ro", "nosuid", "nodev", "noexec"], ["bind", "rprivate"]),
         new(SocketsInside, "bind", folders.Sockets, ["rw", "nosuid", "nodev", "noexec"], ["bind", "rprivate"]),
         // Read-only, which does not keep from connecting: what is in it is the gateway's alone to make. Empty without a network.
         new(EgressInside, "bind", folders.Egress, ["ro", "nosuid", "nodev", "noexec"], ["bind", "rprivate"]),
         new(LogsInside, "bind", folders.Logs, ["rw", "nosuid", "nodev", "noexec"], ["bind", "rprivate"]),
-        new(Workspace, "bind", folders.Work, ["rw", "nosuid", "nodev"], ["bind", "rprivate"]),
     ];
 }
 

@@ -31,6 +31,7 @@ internal sealed class OciPosture(OciProvisionerOptions options, OciSite site, Oc
         }
 
         CheckMounts(MountEntry.ParseAll(File.ReadAllText($"{proc}/mountinfo")).ToList());
+        CheckDescriptors(proc);
         CheckLimits(File.ReadAllLines($"{proc}/limits"));
         CheckCgroup(File.ReadAllLines($"{proc}/cgroup"));
         var interfaces = File.ReadAllLines($"{proc}/net/dev").Skip(2).Select(line => line.Split(':')[0].Trim());
@@ -69,11 +70,13 @@ internal sealed class OciPosture(OciProvisionerOptions options, OciSite site, Oc
 
     private void CheckMounts(List<MountEntry> mounts)
     {
-        if (mounts.LastOrDefault(mount => mount.MountPoint == "/")?.Options.Contains("ro") != true)
+        var root = mounts.LastOrDefault(mount => mount.MountPoint == "/");
+        if (root is null || OciPolicy.RootFlags.Except(root.Options).Any() || (options.DiskQuota && root.FileSystem != SandboxDisks.FileSystem))
         {
-            _deviations.Add("/ is not read-only");
+            _deviations.Add($"/ is {root?.FileSystem} ({string.Join(",", root?.Options ?? [])}), not a disk of its own with {string.Join(",", OciPolicy.RootFlags)}");
         }
 
+        CheckMasks(mounts);
         var policy = site.MountsOf(sandbox);
         foreach (var wanted in policy)
         {
@@ -85,6 +88,7 @@ internal sealed class OciPosture(OciProvisionerOptions options, OciSite site, Oc
                 continue;
             }
 
+            CheckSize(wanted, found);
             var missing = wanted.Flags.Except(found.Options).ToList();
             if (missing.Count > 0 || (wanted.Type != "bind" && found.FileSystem != wanted.Type))
             {
@@ -95,6 +99,53 @@ internal sealed class OciPosture(OciProvisionerOptions options, OciSite site, Oc
         foreach (var stranger in mounts.Where(mount => !Tolerated.Contains(mount.MountPoint) && policy.All(wanted => wanted.Destination != mount.MountPoint)))
         {
             _deviations.Add($"{stranger.MountPoint} is mounted ({stranger.FileSystem}) and should not be");
+        }
+    }
+
+    private void CheckSize(PolicyMount wanted, MountEntry found)
+    {
+        foreach (var option in wanted.MakeOptions.Where(option => option.StartsWith("size=", StringComparison.Ordinal) || option.StartsWith("nr_inodes=", StringComparison.Ordinal)))
+        {
+            var name = option[..(option.IndexOf('=', StringComparison.Ordinal) + 1)];
+            var actual = found.SuperOptions.FirstOrDefault(candidate => candidate.StartsWith(name, StringComparison.Ordinal)) ?? $"{name}0";
+            // The kernel of the host rounds a size up to a page.
+            var more = Number(actual[name.Length..]) - Number(option[name.Length..]);
+            if (more < 0 || more >= (name == "size=" ? Environment.SystemPageSize : 1))
+            {
+                _deviations.Add($"{wanted.Destination} has {actual} instead of {option}");
+            }
+        }
+    }
+
+    /// <summary>What <c>maskedPaths</c> covers, where the host has it, and what is to be read-only.</summary>
+    private void CheckMasks(List<MountEntry> mounts)
+    {
+        foreach (var path in OciPolicy.MaskedPaths.Where(path => path.StartsWith("/proc/", StringComparison.Ordinal) && Path.Exists(path)))
+        {
+            if (mounts.All(mount => mount.MountPoint != path))
+            {
+                _deviations.Add($"{path} is not masked");
+            }
+        }
+
+        foreach (var path in OciPolicy.ReadOnlyPaths)
+        {
+            if (mounts.LastOrDefault(mount => mount.MountPoint == path)?.Options.Contains("ro") != true)
+            {
+                _deviations.Add($"{path} is not read-only");
+            }
+        }
+    }
+
+    /// <summary>A descriptor that a runtime forgot to close is a way out (CVE-2024-21626).</summary>
+    private void CheckDescriptors(string proc)
+    {
+        foreach (var target in Directory.EnumerateFileSystemEntries($"{proc}/fd").Select(fd => new FileInfo(fd).LinkTarget).OfType<string>())
+        {
+            if (target != sandbox.Folders.Stdio && (target.StartsWith("/sys/fs/cgroup", StringComparison.Ordinal) || target.StartsWith(options.StateFolder + "/", StringComparison.Ordinal)))
+            {
+                _deviations.Add($"a descriptor leads to the host's {target}");
+            }
         }
     }
 
@@ -176,6 +227,8 @@ internal sealed class OciPosture(OciProvisionerOptions options, OciSite site, Oc
             _deviations.Add($"{what} is '{found}' instead of '{wanted}'");
         }
     }
+
+    private static long Number(string text) => long.Parse(text.TrimEnd('k'), CultureInfo.InvariantCulture) * (text.EndsWith('k') ? 1024 : 1);
 
     private static string Squeeze(string text) => string.Join(' ', text.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries));
 

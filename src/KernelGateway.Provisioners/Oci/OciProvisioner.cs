@@ -14,7 +14,7 @@ public sealed partial class OciProvisioner : IKernelProvisioner, IDisposable
     /// <summary>An agent that lives answers within milliseconds.</summary>
     private static readonly TimeSpan ReattachTimeout = TimeSpan.FromSeconds(10);
 
-    private static readonly ResourceLimits TrialLimits = new(1.0, 256L << 20, 64);
+    private static readonly ResourceLimits TrialLimits = new(1.0, 256L << 20, 64) { DiskBytes = 16L << 20, DiskInodes = 1024 };
 
     private readonly OciProvisionerOptions _options;
     private readonly TimeProvider _time;
@@ -62,7 +62,7 @@ public sealed partial class OciProvisioner : IKernelProvisioner, IDisposable
         SandboxIds.Check(spec.Limits);
         KernelPlan.CheckVariables(spec.Variables);
         var site = await ReadySiteAsync(prove: true, cancellationToken);
-        var place = await site.StartAsync(spec.SandboxId, spec.Limits, cancellationToken);
+        var place = await site.StartAsync(spec.SandboxId, spec.Environment.Name, spec.Limits, cancellationToken);
         return await LauncherHost.AdoptAsync(place, spec.Environment, spec.Variables, null, _options.StartTimeout, _time, _log, cancellationToken);
     }
 
@@ -77,7 +77,7 @@ public sealed partial class OciProvisioner : IKernelProvisioner, IDisposable
         OciPlace? place;
         try
         {
-            place = site.Reopen(description.SandboxId, slot, state.PlaceNumber("pid"), state.PlaceText("startedAt"));
+            place = site.Reopen(description.SandboxId, state.PlaceText("system"), slot, state.PlaceNumber("pid"), state.PlaceText("startedAt"));
         }
         catch (IOException e)
         {
@@ -114,7 +114,14 @@ public sealed partial class OciProvisioner : IKernelProvisioner, IDisposable
     }
 
     /// <inheritdoc/>
-    public void Dispose() => _preparing.Dispose();
+    public string? SystemOf(string environment) => _site?.SystemOf(environment);
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _site?.Dispose();
+        _preparing.Dispose();
+    }
 
     private async Task<OciSite> ReadySiteAsync(bool prove, CancellationToken cancellationToken)
     {
@@ -175,22 +182,29 @@ public sealed partial class OciProvisioner : IKernelProvisioner, IDisposable
         folders.Create();
         _ = _requirements.TryFindRuntime(out var path);
         var runtime = new OciRuntime(path!, folders.Runtime, _time);
+        var version = await runtime.VersionAsync();
+        if (OciRequirements.FindUnfit(version, layout) is { } unfit)
+        {
+            throw new OciRuntimeException(unfit);
+        }
+
         _details = new Dictionary<string, string>
         {
             ["runtime"] = path!,
-            ["runtimeVersion"] = await runtime.VersionAsync(),
+            ["runtimeVersion"] = version,
             ["cgroupVersion"] = layout.Version == 1 ? "1" : "2",
             ["swapLimited"] = layout.LimitsSwap ? "yes" : "no",
+            ["diskQuota"] = _options.DiskQuota ? "yes" : "no: sandboxes can fill the host's disk",
             ["stateFolder"] = _options.StateFolder,
         };
         var shared = await SharedFiles.PrepareAsync(folders.Shared, _options.LauncherFolder, _options.PythonPath, _time);
-        return new OciSite(_options, runtime, layout, folders, shared, _time);
+        return new OciSite(_options, runtime, layout, folders, new SandboxSystems(_options, folders, shared, _time), _time);
     }
 
     private async Task<IReadOnlyList<string>> TryOutAsync(OciSite site, CancellationToken cancellationToken)
     {
         var id = $"trial-{Guid.NewGuid():N}";
-        using var place = await site.StartAsync(id, TrialLimits, cancellationToken);
+        using var place = await site.StartAsync(id, null, TrialLimits, cancellationToken);
         try
         {
             // A runtime returns before the filter is in place; the agent's socket says that all of it is.

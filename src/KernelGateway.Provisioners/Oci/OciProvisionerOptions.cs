@@ -39,6 +39,15 @@ public sealed class OciProvisionerOptions
     /// <summary>Largest file a process may write, bytes.</summary>
     public long MaxFileBytes { get; set; } = 256L << 20;
 
+    /// <summary>Whether each sandbox has a disk of its own, whose bytes and files the host's kernel bounds. Without it, sandboxes write to the folder of the gateway's state and can fill the host's disk.</summary>
+    public bool DiskQuota { get; set; } = true;
+
+    /// <summary>Size of the second disk of a sandbox, bytes, on which the kernels' logs wait for the gateway. A kernel waits when it is full; one log is at most 65 MiB.</summary>
+    public long SharedDiskBytes { get; set; } = 256L << 20;
+
+    /// <summary>The folder with the images that <c>kernel-images/build.sh</c> makes; when empty, <c>images</c> in the gateway's data directory. An environment without an image runs on the host's <c>/usr</c>.</summary>
+    public string ImagesFolder { get; set; } = "";
+
     /// <summary>How long a container may take until its agent answers.</summary>
     public TimeSpan StartTimeout { get; set; } = TimeSpan.FromSeconds(30);
 

@@ -38,6 +38,8 @@ internal sealed class OciProvisionerOptionsValidator : IValidateOptions<OciProvi
         Check(options.TmpBytes >= 1 << 20, nameof(options.TmpBytes), $"is {options.TmpBytes}; give at least 1048576 (1 MiB).");
         Check(options.SharedMemoryBytes >= 1 << 20, nameof(options.SharedMemoryBytes), $"is {options.SharedMemoryBytes}; give at least 1048576 (1 MiB).");
         Check(options.MaxFileBytes >= 1 << 20, nameof(options.MaxFileBytes), $"is {options.MaxFileBytes}; give at least 1048576 (1 MiB).");
+        Check(options.SharedDiskBytes is >= 80L << 20 and <= 1L << 40, nameof(options.SharedDiskBytes), $"is {options.SharedDiskBytes}; give 83886080 (80 MiB, room for one kernel's log) to 1099511627776.");
+        Check(options.ImagesFolder.Length == 0 || IsPlainAbsolute(options.ImagesFolder), nameof(options.ImagesFolder), $"is '{options.ImagesFolder}'; give an absolute path without '..'.");
         Check(options.StartTimeout > TimeSpan.Zero && options.StartTimeout <= TimeSpan.FromMinutes(10), nameof(options.StartTimeout),
             $"is {options.StartTimeout}; give more than zero and at most ten minutes, for example 00:00:30.");
         return wrong.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(wrong);

@@ -17,9 +17,9 @@ internal sealed class OciRequirements(OciProvisionerOptions options, TimeProvide
             return "The variant 'local' needs Linux.";
         }
 
-        if (LibC.GetEffectiveUid() != 0)
+        if (new OrdinaryUser(options, layout).FindMissing() is { } rights)
         {
-            return "The gateway must run as root, to give each sandbox user ids of its own. Start it as root, or use another variant.";
+            return rights;
         }
 
         if (!TryFindRuntime(out _))
@@ -52,6 +52,11 @@ internal sealed class OciRequirements(OciProvisionerOptions options, TimeProvide
             return $"The control group controllers {string.Join(", ", missing)} are missing. Mount them under /sys/fs/cgroup, or boot with cgroup_enable=memory.";
         }
 
+        if (options.DiskQuota && FindMissingForDisks(File.Exists(LoopDevice.ControlPath), HostPrograms.TryFind(SandboxDisks.MakeProgram, out _)) is { } disk)
+        {
+            return disk;
+        }
+
         return new OciFolders(options.StateFolder, options.DataDirectory).FindBarrier() is { } barrier
             ? $"Sandboxes cannot reach their files below '{options.StateFolder}', because '{barrier}' is not searchable for others. Run chmod o+x on it, or set {OciProvisionerOptions.Section}:{nameof(options.StateFolder)}."
             : null;
@@ -79,14 +84,37 @@ internal sealed class OciRequirements(OciProvisionerOptions options, TimeProvide
         }
     }
 
-    /// <summary>The runtime's absolute path; a bare name is looked for where administrators' programs are, too.</summary>
-    internal bool TryFindRuntime([NotNullWhen(true)] out string? path)
+    /// <summary>The runtime's absolute path.</summary>
+    internal bool TryFindRuntime([NotNullWhen(true)] out string? path) => HostPrograms.TryFind(options.RuntimePath, out path);
+
+    /// <summary>Why the runtime, which is known by the first line of its version, cannot be used on this host; <c>null</c> when it can.</summary>
+    internal static string? FindUnfit(string runtimeVersion, CgroupLayout layout)
     {
-        string[] folders = options.RuntimePath.Contains('/', StringComparison.Ordinal)
-            ? [""]
-            : [.. (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':', StringSplitOptions.RemoveEmptyEntries), "/usr/local/sbin", "/usr/sbin", "/sbin"];
-        path = folders.Select(folder => Path.GetFullPath(Path.Combine(folder, options.RuntimePath))).FirstOrDefault(File.Exists);
-        return path is not null;
+        const string UseRunc = $"Use runc ({OciProvisionerOptions.Section}:{nameof(OciProvisionerOptions.RuntimePath)})";
+        if (runtimeVersion.StartsWith("runsc ", StringComparison.Ordinal))
+        {
+            // Its processes are those of a kernel of its own: /proc of the host says nothing of what is inside.
+            return $"{runtimeVersion} is not supported yet: sockets that are made inside do not appear on the host, and the isolation inside cannot be checked from the host. {UseRunc}.";
+        }
+
+        // Its own words come only after a container has been half made.
+        return layout.IsHybrid && runtimeVersion.StartsWith("crun ", StringComparison.Ordinal)
+            ? $"{runtimeVersion} does not work with control groups of version 1 and 2 mixed (hybrid), as this host has them. {UseRunc}, or boot with systemd.unified_cgroup_hierarchy=1 for version 2 alone."
+            : null;
+    }
+
+    /// <summary>What sandboxes' disks lack; <c>null</c> when nothing.</summary>
+    internal static string? FindMissingForDisks(bool hasLoopDevices, bool hasMakeProgram)
+    {
+        const string WayOut = $"Or set {OciProvisionerOptions.Section}:{nameof(OciProvisionerOptions.DiskQuota)} to false, which is weaker: a sandbox can then fill the host's disk.";
+        if (!hasLoopDevices)
+        {
+            return $"The host has no loop devices ({LoopDevice.ControlPath} is missing), which sandboxes' disks need. Load them (modprobe loop), and in a container pass them in. {WayOut}";
+        }
+
+        return hasMakeProgram
+            ? null
+            : $"'{SandboxDisks.MakeProgram}' was not found, which makes sandboxes' disks. Install it (apt install e2fsprogs). {WayOut}";
     }
 
     private static long? ReadNumber(string path) =>

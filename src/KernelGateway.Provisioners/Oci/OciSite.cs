@@ -1,15 +1,18 @@
 using System.Collections.Concurrent;
 using System.Globalization;
 using KernelGateway.Core.Errors;
+using KernelGateway.Core.Faults;
 using KernelGateway.Core.Provisioning;
 using KernelGateway.Provisioners.Native;
 
 namespace KernelGateway.Provisioners.Oci;
 
 /// <summary>This host, prepared: makes containers and removes them without a trace.</summary>
-internal sealed class OciSite(OciProvisionerOptions options, OciRuntime runtime, CgroupLayout layout, OciFolders folders, SharedFiles shared, TimeProvider time)
+internal sealed class OciSite(OciProvisionerOptions options, OciRuntime runtime, CgroupLayout layout, OciFolders folders, SandboxSystems systems, TimeProvider time) : IDisposable
 {
     private static readonly TimeSpan CgroupPatience = TimeSpan.FromSeconds(5);
+
+    private readonly SandboxDisks _disks = new(options, time);
 
     private readonly UidSlots _slots = new(folders.Slots, options.UidBase, options.UidSlots);
 
@@ -23,8 +26,12 @@ internal sealed class OciSite(OciProvisionerOptions options, OciRuntime runtime,
     internal UidSlots Slots => _slots;
 
     /// <summary>Makes and starts a container. On failure nothing is left.</summary>
+    /// <param name="id">The sandbox's id.</param>
+    /// <param name="environment">Whose image it runs on, when there is one; <c>null</c> for the host's system.</param>
+    /// <param name="limits">What it may use at most.</param>
+    /// <param name="cancellationToken">Stops before the next step.</param>
     /// <exception cref="GatewayException">With what the runtime said.</exception>
-    internal async Task<OciPlace> StartAsync(string id, ResourceLimits limits, CancellationToken cancellationToken)
+    internal async Task<OciPlace> StartAsync(string id, string? environment, ResourceLimits limits, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
         if (Directory.Exists(folders.Of(id).Root) || !_held.TryAdd(id, true))
@@ -35,15 +42,21 @@ internal sealed class OciSite(OciProvisionerOptions options, OciRuntime runtime,
         OciSandbox? sandbox = null;
         try
         {
+            var system = await systems.ChooseAsync(environment);
             var slot = _slots.Take(id)
                 ?? throw new GatewayException(ErrorCode.LimitReached, $"All {options.UidSlots} user id ranges are in use; {OciProvisionerOptions.Section}:{nameof(options.UidSlots)} allows more.");
             sandbox = Find(id, slot);
+            Fault.At("local.slot_taken");
             sandbox.Folders.Create(_slots.KernelUid(slot));
-            new OciBundle(options, shared, _slots).Write(sandbox.Folders, slot, limits, sandbox.Cgroup);
+            Fault.At("local.folders_made");
+            await _disks.MakeAsync(sandbox.Folders, _slots.RootUid(slot), _slots.KernelUid(slot), limits, system);
+            new OciBundle(options, _slots).Write(sandbox.Folders, slot, limits, sandbox.Cgroup, system);
+            Fault.At("local.bundle_written");
             // Not with the caller's token: a runtime stopped half way leaves what only it knows of.
             await runtime.RunAsync(id, sandbox.Folders.Bundle, sandbox.Folders.PidFile, sandbox.Folders.Stdio);
+            Fault.At("local.container_started");
             cancellationToken.ThrowIfCancellationRequested();
-            return Open(sandbox, null) ?? throw new GatewayException(ErrorCode.KernelFailed,
+            return Open(sandbox, system.System, null) ?? throw new GatewayException(ErrorCode.KernelFailed,
                 $"The container ended at once. {TextTail.OfFile(sandbox.Folders.Stdio)}");
         }
         catch (Exception error)
@@ -59,7 +72,7 @@ internal sealed class OciSite(OciProvisionerOptions options, OciRuntime runtime,
     }
 
     /// <summary>Finds a container again; <c>null</c> when its first process is gone.</summary>
-    internal OciPlace? Reopen(string id, int slot, int pid, string startedAt)
+    internal OciPlace? Reopen(string id, string system, int slot, int pid, string startedAt)
     {
         var process = WatchedProcess.Open(pid, startedAt);
         if (process is null)
@@ -68,7 +81,7 @@ internal sealed class OciSite(OciProvisionerOptions options, OciRuntime runtime,
         }
 
         _held[id] = true;
-        return Open(Find(id, slot), process);
+        return Open(Find(id, slot), system, process);
     }
 
     /// <summary>Kills what is left of a sandbox and removes it from the host. Can be repeated after a failure.</summary>
@@ -85,6 +98,9 @@ internal sealed class OciSite(OciProvisionerOptions options, OciRuntime runtime,
             throw new IOException($"Sandbox {sandbox.Id} could not be removed: {error.Message}", error);
         }
 
+        Fault.At("local.container_removed");
+        HostMounts.DetachBelow(sandbox.Folders.Root);
+        Fault.At("local.disks_detached");
         await FolderRemoval.RemoveAsync(sandbox.Folders.Root, time);
         _slots.Free(sandbox.Slot, sandbox.Id);
         LetGo(sandbox.Id);
@@ -131,21 +147,26 @@ internal sealed class OciSite(OciProvisionerOptions options, OciRuntime runtime,
             _slots.Free(slot, "");
         }
 
-        if (_held.IsEmpty && !Directory.EnumerateFileSystemEntries(folders.Sandboxes).Any())
-        {
-            await shared.RemoveOthersAsync(time);
-        }
-
+        await systems.TidyAsync(unused: () => _held.IsEmpty && !Directory.EnumerateFileSystemEntries(folders.Sandboxes).Any());
         return removed;
     }
+
+    /// <summary>How full a sandbox's disk is.</summary>
+    internal DiskUse? Measure(OciSandbox sandbox) => _disks.Measure(sandbox.Folders);
+
+    /// <summary>What a new sandbox of an environment would run on.</summary>
+    /// <exception cref="GatewayException">Its image cannot be used.</exception>
+    internal string SystemOf(string environment) => systems.NameFor(environment);
+
+    public void Dispose() => systems.Dispose();
 
     /// <summary>Where the sandbox of an id lies, whether or not it exists.</summary>
     internal OciSandbox Find(string id, int slot) => new(id, slot, folders.Of(id), new CgroupLimits(layout, $"{options.CgroupParent.TrimEnd('/')}/{id}", time));
 
-    /// <summary>What the mounts of a sandbox must be.</summary>
-    internal IReadOnlyList<PolicyMount> MountsOf(OciSandbox sandbox) => OciPolicy.Mounts(options, shared, sandbox.Folders);
+    /// <summary>What the mounts of a sandbox on the host's system must be.</summary>
+    internal IReadOnlyList<PolicyMount> MountsOf(OciSandbox sandbox) => OciPolicy.Mounts(options, systems.Host, sandbox.Folders);
 
-    private OciPlace? Open(OciSandbox sandbox, WatchedProcess? process)
+    private OciPlace? Open(OciSandbox sandbox, string system, WatchedProcess? process)
     {
         process ??= int.TryParse(File.ReadAllText(sandbox.Folders.PidFile), NumberStyles.None, CultureInfo.InvariantCulture, out var pid)
             ? WatchedProcess.Open(pid)
@@ -157,7 +178,7 @@ internal sealed class OciSite(OciProvisionerOptions options, OciRuntime runtime,
 
         try
         {
-            return new OciPlace(this, sandbox, process)
+            return new OciPlace(this, sandbox, system, process)
             {
                 SandboxId = sandbox.Id,
                 Uid = _slots.KernelUid(sandbox.Slot),

@@ -5,10 +5,17 @@ using KernelGateway.Provisioners.Native;
 
 namespace KernelGateway.Provisioners.Oci;
 
-/// <summary>What all sandboxes see alike, read-only: the mount points of <c>/</c>, a generated <c>/etc</c> and a copy of the launcher.</summary>
-/// <remarks>Made once per content and named by its hash: an update of the gateway does not change files under running sandboxes.</remarks>
-internal sealed record SharedFiles(string Rootfs, string Etc, string Launcher)
+/// <summary>What all sandboxes on one system see alike, read-only: its <c>/usr</c>, a generated <c>/etc</c> and a copy of the launcher.</summary>
+/// <param name="System">Which system: <see cref="HostSystem"/>, or an image by name and digest.</param>
+/// <param name="Usr">Its <c>/usr</c>, on the host.</param>
+/// <param name="Etc">The generated <c>/etc</c>, on the host.</param>
+/// <param name="Launcher">The copy of the launcher, on the host.</param>
+/// <param name="Root">What belongs at the top of a sandbox's own disk.</param>
+/// <remarks>Files are made once per content, in a folder named by its hash: an update of the gateway does not change them under running sandboxes.</remarks>
+internal sealed record SharedFiles(string System, string Usr, string Etc, string Launcher, RootTree Root)
 {
+    internal const string HostSystem = "host";
+
     internal const string Hostname = "sandbox";
     internal const uint KernelUid = 1000;
     internal const uint NobodyUid = 65534;
@@ -18,18 +25,17 @@ internal sealed record SharedFiles(string Rootfs, string Etc, string Launcher)
 
     private static readonly TimeSpan CompileDeadline = TimeSpan.FromSeconds(60);
 
-    private static readonly string[] MountPoints =
-        ["usr", "etc", "proc", "dev", "sys", "tmp", "run", "run/kg", "run/kg/s", "run/kg/log", "run/kg/net", "run/kg/launcher", "workspace", "var", "home", "root"];
-
     /// <summary>Writes the files unless they are there already.</summary>
     /// <param name="parent">Folder for all versions.</param>
     /// <param name="launcher">The folder with the launcher's Python files.</param>
     /// <param name="python">The interpreter that will run them.</param>
     /// <param name="time">For deadlines.</param>
-    internal static async Task<SharedFiles> PrepareAsync(string parent, string launcher, string python, TimeProvider time)
+    /// <param name="system">The name of the system.</param>
+    /// <param name="prefix">Where its <c>/usr</c> and <c>/etc</c> lie: nothing for the host's own, or the folder of a mounted image.</param>
+    internal static async Task<SharedFiles> PrepareAsync(string parent, string launcher, string python, TimeProvider time, string system = HostSystem, string prefix = "")
     {
-        var files = Collect(launcher);
-        var links = Links();
+        var files = Collect(launcher, prefix);
+        var links = Links(prefix);
         var folder = Path.Combine(parent, HashOf(files, links));
         if (!Directory.Exists(folder))
         {
@@ -47,13 +53,13 @@ internal sealed record SharedFiles(string Rootfs, string Etc, string Launcher)
             }
         }
 
-        return new SharedFiles(Path.Combine(folder, "rootfs"), Path.Combine(folder, "etc"), Path.Combine(folder, "launcher"));
+        return new SharedFiles(system, $"{prefix}/usr", Path.Combine(folder, "etc"), Path.Combine(folder, "launcher"), TreeOf(prefix));
     }
 
     /// <summary>Removes all versions but this one. Only when no sandbox is left that may see another.</summary>
     internal async Task RemoveOthersAsync(TimeProvider time)
     {
-        var mine = Path.GetDirectoryName(Rootfs)!;
+        var mine = Path.GetDirectoryName(Etc)!;
         foreach (var other in Directory.EnumerateDirectories(Path.GetDirectoryName(mine)!).Where(folder => folder != mine).ToList())
         {
             await FolderRemoval.RemoveAsync(other, time);
@@ -82,7 +88,7 @@ internal sealed record SharedFiles(string Rootfs, string Etc, string Launcher)
         }
     }
 
-    private static SortedDictionary<string, byte[]> Collect(string launcher)
+    private static SortedDictionary<string, byte[]> Collect(string launcher, string prefix)
     {
         var files = new SortedDictionary<string, byte[]>(StringComparer.Ordinal);
         foreach (var (name, text) in GeneratedEtc())
@@ -90,12 +96,12 @@ internal sealed record SharedFiles(string Rootfs, string Etc, string Launcher)
             files[$"etc/{name}"] = Encoding.UTF8.GetBytes(text);
         }
 
-        // The loader's cache and the certificates: content of packages, the same for everybody. Nothing else of the host's /etc.
+        // The loader's cache and the certificates: content of packages, the same for everybody. Nothing else of that /etc.
         foreach (var name in new[] { "ld.so.cache", "ssl/certs/ca-certificates.crt" })
         {
-            if (File.Exists($"/etc/{name}"))
+            if (File.Exists($"{prefix}/etc/{name}"))
             {
-                files[$"etc/{name}"] = File.ReadAllBytes($"/etc/{name}");
+                files[$"etc/{name}"] = File.ReadAllBytes($"{prefix}/etc/{name}");
             }
         }
 
@@ -125,25 +131,21 @@ internal sealed record SharedFiles(string Rootfs, string Etc, string Launcher)
         ["fonts/fonts.conf"] = "<?xml version=\"1.0\"?>\n<fontconfig><dir>/usr/share/fonts</dir><cachedir prefix=\"xdg\">fontconfig</cachedir></fontconfig>\n",
     };
 
-    private static SortedDictionary<string, string> Links()
+    private static RootTree TreeOf(string prefix)
     {
-        var links = new SortedDictionary<string, string>(StringComparer.Ordinal)
-        {
-            ["etc/localtime"] = "/usr/share/zoneinfo/UTC",
-            ["rootfs/var/tmp"] = "/tmp",
-        };
-        foreach (var name in new[] { "bin", "sbin", "lib", "lib32", "lib64", "libx32" })
-        {
-            if (Directory.Exists($"/usr/{name}"))
-            {
-                links[$"rootfs/{name}"] = $"usr/{name}";
-            }
-        }
+        var links = RootTree.SystemLinks.Where(name => Directory.Exists($"{prefix}/usr/{name}")).ToDictionary(name => name, name => $"usr/{name}");
+        links["var/tmp"] = "/tmp";
+        return new RootTree(links);
+    }
+
+    private static SortedDictionary<string, string> Links(string prefix)
+    {
+        var links = new SortedDictionary<string, string>(StringComparer.Ordinal) { ["etc/localtime"] = "/usr/share/zoneinfo/UTC" };
 
         // Debian's own programs go through these links; those that lead anywhere but /usr would dangle.
-        if (Directory.Exists("/etc/alternatives"))
+        if (Directory.Exists($"{prefix}/etc/alternatives"))
         {
-            foreach (var link in new DirectoryInfo("/etc/alternatives").EnumerateFileSystemInfos())
+            foreach (var link in new DirectoryInfo($"{prefix}/etc/alternatives").EnumerateFileSystemInfos())
             {
                 if (link.LinkTarget is { } target && target.StartsWith("/usr/", StringComparison.Ordinal))
                 {
@@ -164,11 +166,6 @@ internal sealed record SharedFiles(string Rootfs, string Etc, string Launcher)
             hash.AppendData(bytes);
         }
 
-        foreach (var point in MountPoints)
-        {
-            Add(Encoding.UTF8.GetBytes(point));
-        }
-
         foreach (var (name, content) in files)
         {
             Add(Encoding.UTF8.GetBytes(name));
@@ -185,11 +182,6 @@ internal sealed record SharedFiles(string Rootfs, string Etc, string Launcher)
 
     private static void Write(string folder, SortedDictionary<string, byte[]> files, SortedDictionary<string, string> links)
     {
-        foreach (var point in MountPoints)
-        {
-            Directory.CreateDirectory(Path.Combine(folder, "rootfs", point));
-        }
-
         foreach (var (name, content) in files)
         {
             var path = Path.Combine(folder, name);
@@ -209,8 +201,5 @@ internal sealed record SharedFiles(string Rootfs, string Etc, string Launcher)
         {
             File.SetUnixFileMode(directory, SearchAll);
         }
-
-        // runc 1.1 gives a tmpfs the mode of the folder that it covers, whatever "mode=" says.
-        File.SetUnixFileMode(Path.Combine(folder, "rootfs", "tmp"), SearchAll | UnixFileMode.GroupWrite | UnixFileMode.OtherWrite | UnixFileMode.StickyBit);
     }
 }

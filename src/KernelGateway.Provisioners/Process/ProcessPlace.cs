@@ -12,6 +12,8 @@ internal sealed class ProcessPlace(ProcessSite site, WatchedProcess agent) : Lau
 
     internal override Task Gone => agent.Exited;
 
+    internal override string RunsOn => "host";
+
     /// <summary>Its work folder, and nothing else of the host: there is no wall, but no need to lead past it either.</summary>
     internal override FileRoot Files => new(WorkInside, WorkInside, "/", [], () => agent.IsAlive);
 

@@ -47,6 +47,9 @@ public sealed partial class ProcessProvisioner : IKernelProvisioner
     }
 
     /// <inheritdoc/>
+    public string SystemOf(string environment) => "host";
+
+    /// <inheritdoc/>
     public async Task<IKernelHost> ProvisionAsync(HostSpec spec, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(spec);

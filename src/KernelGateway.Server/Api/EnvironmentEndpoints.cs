@@ -1,5 +1,7 @@
 using KernelGateway.Contracts.Environments;
 using KernelGateway.Core.Environments;
+using KernelGateway.Core.Errors;
+using KernelGateway.Core.Provisioning;
 
 namespace KernelGateway.Server.Api;
 
@@ -7,7 +9,28 @@ namespace KernelGateway.Server.Api;
 internal static class EnvironmentEndpoints
 {
     public static void MapEnvironments(this RouteGroupBuilder api) =>
-        api.MapGet("/environments", (EnvironmentCatalog catalog) => new EnvironmentList(
-            [.. catalog.All.Select(e => new EnvironmentInfo(e.Name, e.Title, e.Language, [.. e.Kernels.Keys], e.Modules))]))
+        api.MapGet("/environments", (EnvironmentCatalog catalog, IEnumerable<IKernelProvisioner> variants) => new EnvironmentList(
+            [.. catalog.All.Select(e => new EnvironmentInfo(e.Name, e.Title, e.Language, [.. e.Kernels.Keys], e.Modules) { RunsOn = RunsOn(e.Name, variants) })]))
             .WithTags("Environments").WithName("ListEnvironments").WithSummary("The environments of this gateway.");
+
+    private static Dictionary<string, string> RunsOn(string environment, IEnumerable<IKernelProvisioner> variants)
+    {
+        var systems = new Dictionary<string, string>();
+        foreach (var variant in variants)
+        {
+            try
+            {
+                if (variant.SystemOf(environment) is { } system)
+                {
+                    systems[variant.Name] = system;
+                }
+            }
+            catch (GatewayException)
+            {
+                // Nothing can be made there now; who tries is told why.
+            }
+        }
+
+        return systems;
+    }
 }

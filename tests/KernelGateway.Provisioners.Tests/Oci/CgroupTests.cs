@@ -29,6 +29,15 @@ public sealed class CgroupTests
         layout.Trees.Should().BeEquivalentTo("/sys/fs/cgroup/cpu,cpuacct", "/sys/fs/cgroup/memory", "/sys/fs/cgroup/pids", "/sys/fs/cgroup/unified");
     }
 
+    [TestCase(Hybrid, "crun version 1.8.1", true), TestCase(Unified, "crun version 1.8.1", false), TestCase(Hybrid, "runc version 1.1.5", false)]
+    [TestCase("32 30 0:28 / /sys/fs/cgroup/memory rw,relatime - cgroup cgroup rw,memory", "crun version 1.8.1", false)]
+    public void Crun_is_refused_where_both_versions_are_mixed_and_nowhere_else(string mountInfo, string version, bool refused)
+    {
+        var reason = OciRequirements.FindUnfit(version, CgroupLayout.Parse(mountInfo, _ => ["memory"]));
+        (reason is not null).Should().Be(refused);
+        reason?.Should().Contain("hybrid").And.Contain("Gateway:Local:RuntimePath");
+    }
+
     [Test]
     public void A_unified_host_is_version_2_with_one_mount()
     {

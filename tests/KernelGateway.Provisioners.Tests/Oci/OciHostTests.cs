@@ -64,6 +64,23 @@ public sealed class OciHostTests : IDisposable
             .Which.Should().Match<GatewayException>(it => it.Code == ErrorCode.HostNotReady && it.Message.Contains(hint ?? "trial container"));
     }
 
+    [TestCase("/usr/bin/crun", "hybrid"), TestCase("/usr/bin/runsc", "not supported yet")]
+    public async Task Another_runtime_works_or_says_why_it_does_not(string runtime, string why, CancellationToken cancellationToken)
+    {
+        Requires.Program(runtime);
+        _options.RuntimePath = runtime;
+        using var provisioner = OciProvisionerTests.CreateWith(_options);
+        var ready = await provisioner.CheckAsync(cancellationToken);
+        if (!ready.Ready)
+        {
+            ready.Reason.Should().Contain(why).And.Contain("Gateway:Local:RuntimePath");
+        }
+    }
+
+    [TestCase(false, true, "modprobe loop"), TestCase(true, false, "apt install e2fsprogs")]
+    public void A_host_that_cannot_make_disks_says_so_and_names_the_weaker_mode(bool loops, bool maker, string hint) =>
+        OciRequirements.FindMissingForDisks(loops, maker).Should().Contain(hint).And.Contain("Gateway:Local:DiskQuota to false");
+
     [Test]
     public async Task A_way_to_the_state_folder_that_sandboxes_cannot_go_is_named(CancellationToken cancellationToken)
     {
@@ -123,12 +140,14 @@ public sealed class OciHostTests : IDisposable
     {
         // What a runtime that ignores a part of its configuration would do.
         const string Loosen = "for last; do :; done; b=$(echo \"$*\" | sed 's/.*--bundle \\([^ ]*\\).*/\\1/'); "
-            + "/usr/bin/python3.11 -c \"import json,sys; p=sys.argv[1]+'/config.json'; c=json.load(open(p)); del c['linux']['seccomp']; c['process']['noNewPrivileges']=False; json.dump(c,open(p,'w'))\" \"$b\"";
+            + "/usr/bin/python3.11 -c \"import json,sys; p=sys.argv[1]+'/config.json'; c=json.load(open(p)); del c['linux']['seccomp']; c['process']['noNewPrivileges']=False; c['linux']['maskedPaths'].remove('/proc/kallsyms'); c['linux']['readonlyPaths']=[]; "
+            + "[m['options'].remove('nr_inodes=16384') for m in c['mounts'] if m['destination']=='/tmp']; json.dump(c,open(p,'w'))\" \"$b\"";
         _options.RuntimePath = await WriteRuntimeAsync(Loosen, onlyFor: "run", cancellationToken);
         using var provisioner = OciProvisionerTests.CreateWith(_options);
         var ready = await provisioner.CheckAsync(cancellationToken);
         ready.Ready.Should().BeFalse();
-        ready.Reason.Should().Contain("Seccomp is '0' instead of '2'").And.Contain("NoNewPrivs is '0' instead of '1'");
+        ready.Reason.Should().Contain("Seccomp is '0' instead of '2'").And.Contain("NoNewPrivs is '0' instead of '1'")
+            .And.Contain("/proc/kallsyms is not masked").And.Contain("/proc/sys is not read-only").And.MatchRegex("/tmp has nr_inodes=\\d+ instead of nr_inodes=16384");
         (await provisioner.Invoking(it => it.ProvisionAsync(TestKernels.Spec("s1"), cancellationToken)).Should().ThrowAsync<GatewayException>())
             .Which.Code.Should().Be(ErrorCode.HostNotReady);
     }

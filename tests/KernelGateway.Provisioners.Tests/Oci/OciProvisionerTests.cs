@@ -67,7 +67,7 @@ public sealed class OciProvisionerTests : KernelProvisionerContract
         var (posture, _) = await PostureOfAsync(id, state.PlaceNumber("slot"), TestKernels.Limits with { Pids = 5000 });
         posture.Deviations(state.PlaceNumber("pid"), 900).Should().Contain("pids.max is '128' instead of '5000'").And.HaveCount(2);
         posture.Deviations(Environment.ProcessId, 900).Should().Contain("the user namespace is the host's")
-            .And.Contain("/ is not read-only").And.Contain(line => line.StartsWith("Seccomp")).And.Contain(line => line.StartsWith("CapEff"));
+            .And.Contain(line => line.StartsWith("/ is ")).And.Contain(line => line.StartsWith("Seccomp")).And.Contain(line => line.StartsWith("CapEff"));
     }
 
     [Test]
@@ -100,11 +100,10 @@ public sealed class OciProvisionerTests : KernelProvisionerContract
         async Task Attempt(string expression, string outcome) =>
             (await kernel.RunAsync($"print({expression})", cancellationToken)).Should().MatchRegex($"^({outcome})$", "of {0}", expression);
         await Attempt("attempt(open, '/etc/shadow')", "ENOENT");
-        await Attempt("attempt(os.listdir, '/root')", "did it: \\[\\]");
+        await Attempt("attempt(os.listdir, '/root')", "EACCES");
         await Attempt($"attempt(os.listdir, '{State}')", "ENOENT");
         await Attempt("attempt(open, '/usr/bin/evil', 'w')", "EROFS");
         await Attempt("attempt(open, '/etc/passwd', 'w')", "EROFS");
-        await Attempt("attempt(open, '/evil', 'w')", "EROFS");
         await Attempt("attempt(open, '/run/kg/launcher/agent.py', 'a')", "EACCES|EROFS");
         await Attempt("attempt(open, '/proc/sys/kernel/core_pattern', 'w')", "EROFS");
         await Attempt("attempt(lambda: os.write(os.open('/proc/self/oom_score_adj', os.O_WRONLY), b'-900'))", "EACCES");
@@ -249,7 +248,8 @@ public sealed class OciProvisionerTests : KernelProvisionerContract
         var options = OptionsOf(State);
         var folders = new OciFolders(State, null);
         var site = new OciSite(options, new OciRuntime("runc", folders.Runtime, TimeProvider.System), CgroupLayout.Read(), folders,
-            await SharedFiles.PrepareAsync(folders.Shared, options.LauncherFolder, options.PythonPath, TimeProvider.System), TimeProvider.System);
+            new SandboxSystems(options, folders, await SharedFiles.PrepareAsync(folders.Shared, options.LauncherFolder, options.PythonPath, TimeProvider.System), TimeProvider.System),
+            TimeProvider.System);
         return (new OciPosture(options, site, site.Find(id, slot), limits), site.Slots);
     }
 

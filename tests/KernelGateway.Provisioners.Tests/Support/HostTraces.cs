@@ -11,6 +11,8 @@ internal static class HostTraces
         var found = new List<string>();
         found.AddRange(Processes(state).Select(pid => $"process {pid}: {CommandLine(pid)}"));
         found.AddRange(File.ReadAllLines("/proc/self/mountinfo").Where(line => line.Contains(state, StringComparison.Ordinal)).Select(line => $"mount {line}"));
+        // One whose file is removed goes with the last client that holds a folder on it.
+        found.AddRange(LoopDevices(state).Where(line => !line.EndsWith("(deleted)", StringComparison.Ordinal)).Select(line => $"loop device {line}"));
         found.AddRange(Groups(cgroupParent).Select(folder => $"control group {folder}"));
         foreach (var folder in new[] { "sandboxes", "runtime", "slots", "places", "s" }.Select(name => Path.Combine(state, name)).Where(Directory.Exists))
         {
@@ -24,6 +26,11 @@ internal static class HostTraces
     internal static IEnumerable<int> Processes(string state) => Directory.EnumerateDirectories("/proc")
         .Select(folder => int.TryParse(Path.GetFileName(folder), NumberStyles.None, CultureInfo.InvariantCulture, out var pid) ? pid : 0)
         .Where(pid => pid > 0 && pid != Environment.ProcessId && (CommandLine(pid).Contains(state, StringComparison.Ordinal) || Environ(pid).Contains(state, StringComparison.Ordinal)));
+
+    /// <summary>Loop devices whose file lies below a folder, or lay there.</summary>
+    internal static IEnumerable<string> LoopDevices(string folder) => Directory.EnumerateDirectories("/sys/block", "loop*")
+        .Select(device => $"{Path.GetFileName(device)}: {Read(Path.Combine(device, "loop", "backing_file")).Trim()}")
+        .Where(line => line.Contains(folder, StringComparison.Ordinal));
 
     internal static int FileDescriptors() => Directory.EnumerateFileSystemEntries("/proc/self/fd").Count();
 

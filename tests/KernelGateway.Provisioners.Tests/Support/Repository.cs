@@ -3,7 +3,9 @@ namespace KernelGateway.Provisioners.Tests.Support;
 /// <summary>Files of the repository that tests run.</summary>
 internal static class Repository
 {
-    internal static string Launcher { get; } = Path.Combine(FindRoot(), "kernel-images", "launcher");
+    internal static string Root { get; } = FindRoot();
+
+    internal static string Launcher { get; } = Path.Combine(Root, "kernel-images", "launcher");
 
     private static string FindRoot()
     {
