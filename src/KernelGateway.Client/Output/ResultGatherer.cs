@@ -19,6 +19,7 @@ internal sealed class ResultGatherer
     private ExecutionInfo _execution;
     private CodeError? _error;
     private long _kept;
+    private bool _full;
     private bool _truncated;
     private bool _thinned;
 
@@ -135,12 +136,13 @@ internal sealed class ResultGatherer
         callback?.Invoke(message);
     }
 
-    // Once something was left out, nothing more is kept: a text with holes would be taken for the whole.
+    // Once there is no room for something, nothing more is kept, however small: what is here is then the beginning and not a choice.
     private bool Keep(long bytes)
     {
-        _truncated |= _kept + bytes > _options.KeepBytes;
-        if (_truncated)
+        _full |= _kept + bytes > _options.KeepBytes;
+        if (_full)
         {
+            _truncated = true;
             return false;
         }
 

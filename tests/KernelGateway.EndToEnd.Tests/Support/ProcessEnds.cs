@@ -16,9 +16,9 @@ internal static class ProcessEnds
         }
     }
 
-    /// <summary>The processes in the control group of a sandbox, by their numbers on the host.</summary>
+    /// <summary>The live processes in the control group of a sandbox, by their numbers on the host. One that has ended and waits for its parent to notice has no command line.</summary>
     public static IReadOnlyList<int> ProcessesOf(string sandboxId) =>
-        [.. Process.GetProcesses().Select(p => p.Id).Where(pid => Read(pid, "cgroup").Contains(sandboxId, StringComparison.Ordinal))];
+        [.. Process.GetProcesses().Select(p => p.Id).Where(pid => Read(pid, "cgroup").Contains(sandboxId, StringComparison.Ordinal) && Read(pid, "cmdline").Length > 0)];
 
     /// <summary>The command line of a process, with spaces between its parts; empty when it has ended.</summary>
     public static string CommandLineOf(int pid) => Read(pid, "cmdline").Replace('\0', ' ');
