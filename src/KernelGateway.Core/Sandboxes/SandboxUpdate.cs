@@ -26,10 +26,12 @@ internal sealed record SandboxUpdate(SandboxRecord Record, Notes.ChangeNote? Not
             TimeoutSeconds = errors.Check(() => CreateSandboxValidator.Seconds(request.TimeoutSeconds, now.TimeoutSeconds, "timeoutSeconds", options), 0),
             IdleTimeoutSeconds = errors.Check(() => CreateSandboxValidator.Seconds(request.IdleTimeoutSeconds, now.IdleTimeoutSeconds, "idleTimeoutSeconds", options), 0),
             LifetimeSeconds = errors.Check(() => Lifetime(request, now, age, options), 0),
-            Limits = new ResourceLimits(
-                errors.Check(() => request.Cpu is { } cpu ? CreateSandboxValidator.Cpu(cpu, options) : now.Limits.CpuCores, 0),
-                errors.Check(() => request.MemoryMb is { } memory ? CreateSandboxValidator.MemoryBytes(memory, options) : now.Limits.MemoryBytes, 0),
-                errors.Check(() => request.Pids is { } pids ? CreateSandboxValidator.Pids(pids, options) : now.Limits.Pids, 0)),
+            Limits = now.Limits with
+            {
+                CpuCores = errors.Check(() => request.Cpu is { } cpu ? CreateSandboxValidator.Cpu(cpu, options) : now.Limits.CpuCores, 0),
+                MemoryBytes = errors.Check(() => request.MemoryMb is { } memory ? CreateSandboxValidator.MemoryBytes(memory, options) : now.Limits.MemoryBytes, 0),
+                Pids = errors.Check(() => request.Pids is { } pids ? CreateSandboxValidator.Pids(pids, options) : now.Limits.Pids, 0),
+            },
         };
         errors.ThrowIfAny();
 
