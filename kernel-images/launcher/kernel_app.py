@@ -9,6 +9,8 @@ from ipykernel import ipkernel, kernelapp
 
 from kernel_interrupts import Interrupts
 from kernel_output import LoggedOutStream, Publisher
+from kernel_run_variables import RunVariables
+from kernel_variables import answer
 
 
 class IPythonKernel(ipkernel.IPythonKernel):
@@ -27,6 +29,8 @@ class IPythonKernel(ipkernel.IPythonKernel):
         self.shell._showtraceback = show_traceback
         self.interrupts = Interrupts(self.shell)
         self.interrupts.listen()
+        self.run_variables = RunVariables()
+        self.shell_handlers["kg_variables_request"] = self.variables_request
 
     def set_parent(self, ident, parent, channel="shell"):
         if channel == "shell":
@@ -36,11 +40,15 @@ class IPythonKernel(ipkernel.IPythonKernel):
 
     def pre_handler_hook(self):
         super().pre_handler_hook()
-        if self.get_parent("shell").get("header", {}).get("msg_type") == "execute_request":
+        parent = self.get_parent("shell")
+        if parent.get("header", {}).get("msg_type") == "execute_request":
+            # An interrupt is not heard yet, and not any more when they are put back: neither is cut short.
+            self.run_variables.put(parent.get("metadata", {}).get("kg_env"))
             self.interrupts.listen()
 
     def post_handler_hook(self):
         super().post_handler_hook()
+        self.run_variables.take_back()
         self.interrupts.next_request()
 
     def start(self):
@@ -49,6 +57,13 @@ class IPythonKernel(ipkernel.IPythonKernel):
         self.log.setLevel(logging.ERROR)
         super().start()
         self.log.setLevel(level)
+
+    async def variables_request(self, stream, ident, parent):
+        try:
+            content = {"status": "ok", **answer(self.shell, parent["content"])}
+        except Exception as error:
+            content = {"status": "error", "ename": type(error).__name__, "evalue": str(error), "traceback": []}
+        self.session.send(stream, "kg_variables_reply", content, parent, ident=ident)
 
     async def execute_request(self, stream, ident, parent):
         try:

@@ -27,6 +27,9 @@ public sealed record RunCodeOptions
     /// <summary>The context to run in; the default one when <c>null</c>.</summary>
     public string? ContextId { get; init; }
 
+    /// <summary>The language, instead of a context: its context is started on the first use. See <see cref="RunCodeRequest.Language"/>.</summary>
+    public string? Language { get; init; }
+
     /// <summary>The run's time limit; <see cref="Timeout.InfiniteTimeSpan"/> for none; the sandbox's own default when <c>null</c>.</summary>
     public TimeSpan? Timeout { get; init; }
 
@@ -43,6 +46,7 @@ public sealed record RunCodeOptions
     {
         Code = code,
         ContextId = ContextId,
+        Language = Language,
         TimeoutSeconds = Timeout is not { } limit ? null : limit == System.Threading.Timeout.InfiniteTimeSpan ? 0 : limit.TotalSeconds,
         AllowStdin = AllowStdin ?? allowStdin,
         Silent = Silent,

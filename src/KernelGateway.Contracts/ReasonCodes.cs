@@ -45,6 +45,9 @@ public static class ReasonCodes
     /// <summary>The kernel was replaced by a new one on request.</summary>
     public const string Restarted = "restarted";
 
+    /// <summary>The context was removed on request.</summary>
+    public const string Removed = "removed";
+
     /// <summary>A signal that the gateway did not send ended the process; the sentence names it.</summary>
     public const string Signal = "signal";
 

@@ -54,6 +54,15 @@ internal static class SandboxRoutes
     public static Task<SandboxInfo> RestartAsync(this GatewayHttp http, string id, string? contextId, CancellationToken ct) =>
         http.PostAsync<SandboxInfo>($"{Of(id)}/restart", new RestartRequest(contextId), Repeat.WhenNotSent, ct);
 
+    public static Task<ContextInfo> CreateContextAsync(this GatewayHttp http, string id, CreateContextRequest request, CancellationToken ct) =>
+        http.PostAsync<ContextInfo>($"{Of(id)}/contexts", request, Repeat.WhenNotSent, ct);
+
+    public static Task<IReadOnlyList<ContextInfo>> ListContextsAsync(this GatewayHttp http, string id, CancellationToken ct) =>
+        http.GetAsync<IReadOnlyList<ContextInfo>>($"{Of(id)}/contexts", ct);
+
+    public static Task RemoveContextAsync(this GatewayHttp http, string id, string contextId, CancellationToken ct) =>
+        http.SendAsync(HttpMethod.Delete, $"{Of(id)}/contexts/{Segment(contextId)}", null, Repeat.WhenNotSent, ct);
+
     public static Task<NetworkInfo> GetNetworkAsync(this GatewayHttp http, string id, CancellationToken ct) =>
         http.GetAsync<NetworkInfo>($"{Of(id)}/network", ct);
 

@@ -9,6 +9,12 @@ public sealed record RunCodeRequest
     /// <summary>The context to run in; the default one when left out.</summary>
     public string? ContextId { get; init; }
 
+    /// <summary>
+    /// The language of the code, instead of a context: the default context when it speaks it, else the context of that language, which is
+    /// started on its first use and has the language as its id.
+    /// </summary>
+    public string? Language { get; init; }
+
     /// <summary>Time limit of this run, seconds; 0 means none; the sandbox's own default when left out.</summary>
     public double? TimeoutSeconds { get; init; }
 

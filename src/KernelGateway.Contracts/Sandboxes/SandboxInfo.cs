@@ -94,7 +94,14 @@ public sealed record SandboxDiskUse(long UsedBytes, long TotalBytes, long UsedIn
 /// <param name="State">What it is doing.</param>
 /// <param name="Reason">Why it is dead or unresponsive, when it is.</param>
 /// <param name="ReasonCode">The same in one stable word, see <see cref="ReasonCodes"/>.</param>
-public sealed record ContextInfo(string Id, string Kernel, string Language, KernelState State, string? Reason, string? ReasonCode = null);
+public sealed record ContextInfo(string Id, string Kernel, string Language, KernelState State, string? Reason, string? ReasonCode = null)
+{
+    /// <summary>The name for people, when it has one.</summary>
+    public string? Name { get; init; }
+
+    /// <summary>The folder its kernels start in; <c>null</c>: the workspace.</summary>
+    public string? Cwd { get; init; }
+}
 
 /// <summary>The page of <c>GET /api/v1/sandboxes</c>.</summary>
 /// <param name="Items">Newest first.</param>

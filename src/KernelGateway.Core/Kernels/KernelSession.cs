@@ -16,7 +16,7 @@ namespace KernelGateway.Core.Kernels;
 internal sealed partial class KernelSession : IAsyncDisposable
 {
     private readonly string _sandboxId;
-    private readonly string _kernelName;
+    private readonly ContextRecord _context;
     private readonly EnvironmentKernel _kernel;
     private readonly IKernelHost _host;
     private readonly Journal _journal;
@@ -43,8 +43,7 @@ internal sealed partial class KernelSession : IAsyncDisposable
 
     public KernelSession(
         string sandboxId,
-        string contextId,
-        string kernelName,
+        ContextRecord context,
         EnvironmentKernel kernel,
         IKernelHost host,
         Journal journal,
@@ -55,8 +54,8 @@ internal sealed partial class KernelSession : IAsyncDisposable
         Func<string, string, Task> endSandbox)
     {
         _sandboxId = sandboxId;
-        Id = contextId;
-        _kernelName = kernelName;
+        _context = context;
+        KernelId = context.KernelId;
         _kernel = kernel;
         _host = host;
         _journal = journal;
@@ -69,19 +68,13 @@ internal sealed partial class KernelSession : IAsyncDisposable
     }
 
     /// <summary>The context's id.</summary>
-    public string Id { get; }
+    public string Id => _context.Id;
 
     /// <summary>The kernel that lives now, or lived last.</summary>
-    public string? KernelId
-    {
-        get
-        {
-            lock (_gate)
-            {
-                return _link?.KernelId;
-            }
-        }
-    }
+    public string KernelId { get; private set; }
+
+    /// <summary>What is to be remembered of it.</summary>
+    public ContextRecord Record => _context with { KernelId = KernelId };
 
     public bool IsBusy
     {
@@ -112,7 +105,11 @@ internal sealed partial class KernelSession : IAsyncDisposable
         {
             lock (_gate)
             {
-                return new ContextInfo(Id, _kernelName, _kernel.Language, Shown, _state == KernelState.Idle ? _silence : _reason, _reasonCode);
+                return new ContextInfo(Id, _context.KernelName, _kernel.Language, Shown, _state == KernelState.Idle ? _silence : _reason, _reasonCode)
+                {
+                    Name = _context.Name,
+                    Cwd = _context.WorkingDirectory,
+                };
             }
         }
     }
@@ -127,7 +124,8 @@ internal sealed partial class KernelSession : IAsyncDisposable
     public async Task StartAsync(string kernelId, IReadOnlyDictionary<string, string> variables, CancellationToken cancellationToken)
     {
         Enter(KernelState.Starting, null);
-        var hosted = await _host.LaunchKernelAsync(new KernelLaunch(kernelId, _kernelName, null, variables), cancellationToken);
+        var hosted = await _host.LaunchKernelAsync(new KernelLaunch(kernelId, _context.KernelName, _context.WorkingDirectory, variables), cancellationToken);
+        KernelId = kernelId;
         try
         {
             await ConnectAsync(hosted, null, cancellationToken);
@@ -141,30 +139,37 @@ internal sealed partial class KernelSession : IAsyncDisposable
         Enter(KernelState.Idle, null);
     }
 
-    /// <summary>Takes up a kernel that lived on while the gateway was away, and settles what became of its executions.</summary>
-    /// <param name="kernelId">The kernel.</param>
-    /// <param name="resume">How far its log is in the journal.</param>
-    /// <param name="cancellationToken">Stops the attempt.</param>
-    public async Task ReattachAsync(string kernelId, SourcePosition? resume, CancellationToken cancellationToken)
+    /// <summary>After a restart of the gateway: takes over the runs of its context that have not ended.</summary>
+    public void TakeOverRuns()
     {
-        var hosted = _host.Kernels.FirstOrDefault(k => k.Id == kernelId)
-            ?? throw new GatewayException(ErrorCode.KernelFailed, $"The kernel {kernelId} is not there any more.");
-        var open = _executions.Open(Id);
-        var head = open.Count > 0 ? open[0] : null;
         lock (_gate)
         {
-            _state = KernelState.Idle;
-            _current = head;
-            if (head is not null)
+            foreach (var open in _executions.Open(Id))
             {
+                _queue.Enqueue(open);
+            }
+
+            if (_queue.TryDequeue(out var head))
+            {
+                _current = head;
                 head.CountersBefore = _measurable?.ReadCounters();
                 head.Output.ComeBack(_time.GetUtcNow(), head.Info.CreatedAt);
             }
+        }
+    }
 
-            foreach (var waiting in open.Skip(1))
-            {
-                _queue.Enqueue(waiting);
-            }
+    /// <summary>Takes up a kernel that lived on while the gateway was away, and settles what became of the runs that were taken over.</summary>
+    /// <param name="resume">How far its log is in the journal.</param>
+    /// <param name="cancellationToken">Stops the attempt.</param>
+    public async Task ReattachAsync(SourcePosition? resume, CancellationToken cancellationToken)
+    {
+        var hosted = _host.Kernels.FirstOrDefault(k => k.Id == KernelId)
+            ?? throw new GatewayException(ErrorCode.KernelFailed, $"The kernel {KernelId} is not there any more.");
+        Execution? head;
+        lock (_gate)
+        {
+            _state = KernelState.Idle;
+            head = _current;
         }
 
         try
@@ -178,6 +183,31 @@ internal sealed partial class KernelSession : IAsyncDisposable
             await GiveUpAsync(hosted, e);
             CancelAll(ReasonCodes.Lost, $"The kernel could not be reached after the gateway was restarted: {e.Message}");
         }
+    }
+
+    /// <summary>Its kernel was not found again: what ran or waited in it is lost.</summary>
+    public void Lose(string reason)
+    {
+        CancelAll(ReasonCodes.Lost, reason, onPurpose: false);
+        Enter(KernelState.Dead, reason, ReasonCodes.Lost);
+    }
+
+    /// <summary>Ends the kernel for good.</summary>
+    public async Task RemoveAsync(string reason, CancellationToken cancellationToken)
+    {
+        KernelLink? link;
+        lock (_gate)
+        {
+            link = _link;
+        }
+
+        if (link is not null)
+        {
+            await KillAsync(link, cancellationToken);
+        }
+
+        await DisposeAsync();
+        Enter(KernelState.Dead, reason, ReasonCodes.Removed);
     }
 
     /// <summary>Ends the kernel and starts another one. What ran or waited is cancelled.</summary>

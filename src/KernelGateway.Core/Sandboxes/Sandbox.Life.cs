@@ -3,7 +3,6 @@ using KernelGateway.Contracts.Sandboxes;
 using KernelGateway.Core.Errors;
 using KernelGateway.Core.Faults;
 using KernelGateway.Core.Journals;
-using KernelGateway.Core.Kernels;
 using KernelGateway.Core.Provisioning;
 using Microsoft.Extensions.Logging;
 
@@ -28,10 +27,9 @@ public sealed partial class Sandbox
             Change(r => r with { Host = host.Describe() }, host);
             Fault.At("sandbox.host_saved");
             await OpenEgressAsync(host, cancellationToken);
-            var session = NewSession(host, _environment.DefaultKernel);
-            await session.StartAsync(NextKernelId(), KernelVariables(), cancellationToken);
+            await StartDefaultAsync(host, cancellationToken);
             Fault.At("sandbox.kernel_launched");
-            RememberKernel(session);
+            RememberKernel(_contexts.Find(null));
             Enter(SandboxState.Running, null);
             _ = WatchAsync(host);
         }
@@ -77,16 +75,23 @@ public sealed partial class Sandbox
             }
 
             await OpenEgressAsync(host, cancellationToken); // Before anything else that takes time: code in it has been waiting for it.
-            var context = _record.Contexts.Count > 0 ? _record.Contexts[0] : null;
-            var session = NewSession(host, context?.KernelName ?? _environment.DefaultKernel);
-            if (context is null)
+            await KillForgottenAsync(host);
+            foreach (var context in _record.Contexts)
             {
-                await session.StartAsync(NextKernelId(), KernelVariables(), cancellationToken);
-                RememberKernel(session);
+                var session = NewSession(host, context);
+                session.TakeOverRuns(); // All of them before the first can fail: what becomes of the sandbox becomes of its runs.
+                _contexts.Add(session);
             }
-            else
+
+            foreach (var session in _contexts.All)
             {
-                await session.ReattachAsync(context.KernelId, recorded(context.KernelId), cancellationToken);
+                await ReattachAsync(session, recorded, cancellationToken);
+            }
+
+            if (_contexts.Count == 0)
+            {
+                await StartDefaultAsync(host, cancellationToken);
+                RememberKernel(_contexts.Find(null));
             }
 
             if (_record.State != SandboxState.Running)
@@ -148,7 +153,7 @@ public sealed partial class Sandbox
                 return (ReasonCodes.Lifetime, "Its lifetime is over.");
             }
 
-            if (_readers > 0 || _session is { IsBusy: true })
+            if (_readers > 0 || _contexts.AreBusy)
             {
                 _lastActivity = _time.GetTimestamp();
                 return null;
@@ -178,11 +183,7 @@ public sealed partial class Sandbox
         await _life.WaitAsync();
         try
         {
-            if (_session is not null)
-            {
-                await _session.DisposeAsync();
-            }
-
+            await _contexts.ReleaseAsync();
             await CloseEgressAsync();
             if (_host is not null)
             {
@@ -196,17 +197,11 @@ public sealed partial class Sandbox
         }
     }
 
-    private KernelSession NewSession(IKernelHost host, string kernelName)
+    private async Task StartDefaultAsync(IKernelHost host, CancellationToken cancellationToken)
     {
-        var session = new KernelSession(
-            Id, DefaultContext, kernelName, _environment.Kernels[kernelName], host, Journal, _executions, _options, _time, _logger,
-            (code, reason) => EndOnceAsync(SandboxState.Failed, code, reason, TimeSpan.Zero));
-        lock (_gate)
-        {
-            _session = session;
-        }
-
-        return session;
+        var session = NewSession(host, DefaultPlan);
+        _contexts.Add(session); // At once: it is shown while it starts.
+        await session.StartAsync(NextKernelId(), KernelVariables(), cancellationToken);
     }
 
     private async Task WatchAsync(IKernelHost host)
@@ -233,7 +228,7 @@ public sealed partial class Sandbox
         using var patience = new CancellationTokenSource(_options.KillGrace, _time);
         try
         {
-            await (_session?.WaitForEndAsync(patience.Token) ?? Task.CompletedTask);
+            await _contexts.WaitForEndsAsync(patience.Token);
         }
         catch (Exception e) when (e is OperationCanceledException or IOException)
         {
@@ -244,7 +239,7 @@ public sealed partial class Sandbox
     private async Task EndAsync(SandboxState state, string code, string reason, TimeSpan grace)
     {
         ChangeAnyway(r => r with { State = SandboxState.Terminating, StateReason = reason, StateReasonCode = code });
-        _session?.CancelAll(code, reason, onPurpose: state == SandboxState.Terminated);
+        _contexts.CancelAll(code, reason, onPurpose: state == SandboxState.Terminated);
         await CloseEgressAsync();
         if (_host is { } host)
         {
@@ -260,11 +255,7 @@ public sealed partial class Sandbox
                 reason += $" Something of it may be left on the host: {e.Message}";
             }
 
-            if (_session is not null)
-            {
-                await _session.DisposeAsync();
-            }
-
+            await _contexts.ReleaseAsync();
             await host.DisposeAsync();
         }
 
@@ -330,15 +321,6 @@ public sealed partial class Sandbox
     {
         Change(r => r with { KernelsStarted = r.KernelsStarted + 1 });
         return string.Create(System.Globalization.CultureInfo.InvariantCulture, $"k{_record.KernelsStarted}");
-    }
-
-    private void RememberKernel(KernelSession session)
-    {
-        Change(r => r with
-        {
-            Host = _host?.Describe() ?? r.Host, // It now describes the new kernel as well.
-            Contexts = [new ContextRecord(session.Id, session.Info.Kernel, session.KernelId!)],
-        });
     }
 
     private static Dictionary<string, string> Merge(IReadOnlyDictionary<string, string> first, IReadOnlyDictionary<string, string> over)

@@ -126,15 +126,16 @@ public sealed partial class Sandbox
 
     private void RecordDenial(EgressDenial denial)
     {
-        var session = _session;
-        var execution = session?.CurrentExecutionId;
+        // Whose connection it was is not known: that of the run under way, when there is one only.
+        var running = _contexts.All.Select(s => (s.Id, Execution: s.CurrentExecutionId)).Where(s => s.Execution is not null).ToList();
+        var (context, execution) = running.Count == 1 ? running[0] : ("", null);
         try
         {
             Journal.Append(new JournalEntry
             {
                 Kind = JournalEntryKind.EgressDenied,
                 ExecutionId = execution ?? "",
-                ContextId = execution is null ? "" : session!.Id,
+                ContextId = context,
                 Frames = Notes.Frame(new Notes.EgressDeniedNote(denial.Host, denial.Port, denial.Rule, denial.Hint, denial.NotRecorded)),
             });
         }

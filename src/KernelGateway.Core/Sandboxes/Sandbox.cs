@@ -34,7 +34,7 @@ public sealed partial class Sandbox : IAsyncDisposable
     private readonly Lock _gate = new();
     private SandboxRecord _record;
     private IKernelHost? _host;
-    private KernelSession? _session;
+    private readonly SandboxContexts _contexts = new();
     private int _readers;
     private long _lastActivity;
     private DateTimeOffset _lastActivityAt;
@@ -121,7 +121,7 @@ public sealed partial class Sandbox : IAsyncDisposable
                     AllowedHosts = _record.Network.AllowedHosts,
                     DeniedHosts = _record.Network.DeniedHosts,
                     Tags = _record.Tags,
-                    Contexts = _session is null ? [] : [_session.Info],
+                    Contexts = Contexts,
                     LastSequence = Journal.LastSequence,
                 };
             }
@@ -131,10 +131,8 @@ public sealed partial class Sandbox : IAsyncDisposable
     /// <summary>Completes when it has been started or its start has failed.</summary>
     internal Task Started => _started.Task;
 
-    /// <summary>Accepts a run of code; it goes on whatever becomes of the caller.</summary>
-    public Execution RunCode(RunCodeRequest request)
+    private void CheckCode(RunCodeRequest request)
     {
-        ArgumentNullException.ThrowIfNull(request);
         if (string.IsNullOrWhiteSpace(request.Code))
         {
             throw new GatewayException(ErrorCode.InvalidArgument, "'code' must not be empty.", "code");
@@ -144,7 +142,11 @@ public sealed partial class Sandbox : IAsyncDisposable
         {
             throw new GatewayException(ErrorCode.InvalidArgument, $"'code' may have at most {_options.MaxCodeBytes} bytes, but has {bytes}. Put data into a file.", "code");
         }
+    }
 
+    private Execution RunCode(RunCodeRequest request)
+    {
+        CheckCode(request);
         var timeout = CreateSandboxValidator.Seconds(request.TimeoutSeconds, _record.TimeoutSeconds, "timeoutSeconds", _options);
         var key = CreateSandboxValidator.IdempotencyKey(request.IdempotencyKey);
         if (key is null)
@@ -199,34 +201,19 @@ public sealed partial class Sandbox : IAsyncDisposable
     }
 
     /// <summary>Ends the kernel of a context and starts a new one in the same place. Files stay, variables go.</summary>
-    public async Task RestartAsync(string? contextId, CancellationToken cancellationToken)
+    public Task RestartAsync(string? contextId, CancellationToken cancellationToken)
     {
-        var session = Session(contextId);
+        _ = Session(contextId);
         Touch();
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _ending.Token);
-        try
-        {
-            await _life.WaitAsync(either.Token);
-        }
-        catch (OperationCanceledException) when (_ending.IsCancellationRequested)
-        {
-            throw EndedMeanwhile();
-        }
-
-        try
-        {
-            session = Session(contextId);
-            await session.RestartAsync(NextKernelId(), KernelVariables(), either.Token);
-            RememberKernel(session);
-        }
-        catch (OperationCanceledException) when (_ending.IsCancellationRequested)
-        {
-            throw EndedMeanwhile();
-        }
-        finally
-        {
-            _life.Release();
-        }
+        return LiveAsync(
+            async either =>
+            {
+                var session = Session(contextId);
+                await session.RestartAsync(NextKernelId(), KernelVariables(session.Record), either);
+                RememberKernel(session);
+                return true;
+            },
+            cancellationToken);
     }
 
     /// <summary>Says that somebody reads or holds the sandbox; it is not idle until the lease is disposed.</summary>
@@ -260,14 +247,7 @@ public sealed partial class Sandbox : IAsyncDisposable
     {
         lock (_gate)
         {
-            if (_record.State != SandboxState.Running || _session is null)
-            {
-                throw NotRunning("nothing can run in it");
-            }
-
-            return contextId is null || contextId == _session.Id
-                ? _session
-                : throw new GatewayException(ErrorCode.ContextNotFound, "This sandbox has no context of that id.", "contextId");
+            return _record.State == SandboxState.Running ? _contexts.Find(contextId) : throw NotRunning("nothing can run in it");
         }
     }
 

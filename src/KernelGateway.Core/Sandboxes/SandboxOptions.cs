@@ -81,6 +81,10 @@ public sealed class SandboxOptions
     [Range(1024, 64 << 20, ErrorMessage = "Gateway:Sandboxes:MaxCodeBytes must be between 1024 and 67108864.")]
     public int MaxCodeBytes { get; set; } = 1 << 20;
 
+    /// <summary>Most contexts (kernels) of one sandbox. Default 8.</summary>
+    [Range(1, 1000, ErrorMessage = "Gateway:Sandboxes:MaxContexts must be between 1 and 1000.")]
+    public int MaxContexts { get; set; } = 8;
+
     /// <summary>Most executions that wait in one context. Default 100.</summary>
     [Range(1, 100_000, ErrorMessage = "Gateway:Sandboxes:MaxQueuedExecutions must be between 1 and 100000.")]
     public int MaxQueuedExecutions { get; set; } = 100;

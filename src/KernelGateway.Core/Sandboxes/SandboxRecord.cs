@@ -78,4 +78,13 @@ public sealed record SandboxRecord
 /// <param name="Id">The context's id.</param>
 /// <param name="KernelName">The kernelspec's name.</param>
 /// <param name="KernelId">The kernel that lives now, or lived last.</param>
-public sealed record ContextRecord(string Id, string KernelName, string KernelId);
+/// <param name="Name">The name for people.</param>
+/// <param name="WorkingDirectory">The folder its kernels start in; <c>null</c>: the workspace.</param>
+/// <param name="Variables">Its own environment variables.</param>
+public sealed record ContextRecord(
+    string Id,
+    string KernelName,
+    string KernelId,
+    string? Name = null,
+    string? WorkingDirectory = null,
+    IReadOnlyDictionary<string, string>? Variables = null);

@@ -25,7 +25,7 @@ internal static class ExecutionEndpoints
     private static async Task<IResult> RunAsync(string id, RunCodeRequest request, bool? wait, SandboxRegistry registry, HttpContext http)
     {
         var sandbox = registry.Get(id, http.Owner());
-        var execution = sandbox.RunCode(http.IdempotencyKey() is { } key ? request with { IdempotencyKey = key } : request);
+        var execution = await sandbox.RunCodeAsync(http.IdempotencyKey() is { } key ? request with { IdempotencyKey = key } : request, http.RequestAborted);
         var location = $"/api/v1/sandboxes/{id}/executions/{execution.Id}";
         if (wait is not true)
         {

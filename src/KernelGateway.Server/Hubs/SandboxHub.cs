@@ -27,8 +27,21 @@ internal sealed class SandboxHub(SandboxRegistry registry, IOptions<FileOptions>
     }
 
     /// <summary>Runs code; answers at once, the rest comes as events.</summary>
-    public ExecutionInfo RunCode(string sandboxId, RunCodeRequest request) =>
-        Find(sandboxId).RunCode(request ?? throw new GatewayException(ErrorCode.InvalidArgument, "The second argument must be an object with 'code'.", "code")).Info;
+    public async Task<ExecutionInfo> RunCode(string sandboxId, RunCodeRequest request) =>
+        (await Find(sandboxId).RunCodeAsync(
+            request ?? throw new GatewayException(ErrorCode.InvalidArgument, "The second argument must be an object with 'code'.", "code"),
+            Context.ConnectionAborted)).Info;
+
+    /// <summary>Starts another kernel in the sandbox, with a namespace and a queue of its own.</summary>
+    public Task<ContextInfo> CreateContext(string sandboxId, CreateContextRequest? request) =>
+        Find(sandboxId).CreateContextAsync(request ?? new CreateContextRequest(), Context.ConnectionAborted);
+
+    /// <summary>The contexts of a sandbox; the first is the default one.</summary>
+    public IReadOnlyList<ContextInfo> ListContexts(string sandboxId) => Find(sandboxId).Contexts;
+
+    /// <summary>Ends a context's kernel and forgets the context.</summary>
+    public Task RemoveContext(string sandboxId, string contextId) =>
+        Find(sandboxId).RemoveContextAsync(contextId ?? "", Context.ConnectionAborted);
 
     /// <summary>Stops a run; the kernel and its variables stay.</summary>
     public Task Interrupt(string sandboxId, string executionId) =>
