@@ -36,6 +36,9 @@ public sealed record CodeResult
     /// <summary>The kernel's counter (<c>In [n]</c>).</summary>
     public int? ExecutionCount => Execution.ExecutionCount;
 
+    /// <summary>What the code exited with (<c>sys.exit(3)</c>); <c>null</c> when it did not. With 0 it is a success.</summary>
+    public int? ExitCode => Execution.ExitCode;
+
     /// <summary>Why it ended that way, in one stable word of <see cref="Contracts.ReasonCodes"/>; <c>null</c> when it ended well.</summary>
     public string? ReasonCode => Execution.ReasonCode;
 

@@ -30,6 +30,9 @@ public sealed record RunCodeOptions
     /// <summary>The language, instead of a context: its context is started on the first use. See <see cref="RunCodeRequest.Language"/>.</summary>
     public string? Language { get; init; }
 
+    /// <summary>Environment variables for this run only; afterwards they are as they were before.</summary>
+    public IReadOnlyDictionary<string, string>? Env { get; init; }
+
     /// <summary>The run's time limit; <see cref="Timeout.InfiniteTimeSpan"/> for none; the sandbox's own default when <c>null</c>.</summary>
     public TimeSpan? Timeout { get; init; }
 
@@ -47,6 +50,7 @@ public sealed record RunCodeOptions
         Code = code,
         ContextId = ContextId,
         Language = Language,
+        Env = Env,
         TimeoutSeconds = Timeout is not { } limit ? null : limit == System.Threading.Timeout.InfiniteTimeSpan ? 0 : limit.TotalSeconds,
         AllowStdin = AllowStdin ?? allowStdin,
         Silent = Silent,

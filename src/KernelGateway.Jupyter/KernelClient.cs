@@ -72,8 +72,9 @@ public sealed partial class KernelClient : IAsyncDisposable
     /// <param name="content">The content; null is the empty object.</param>
     /// <param name="msgId">The id; null makes a random one.</param>
     /// <param name="parent">The message it answers.</param>
-    public JupyterMessage CreateRequest(string type, JObject? content = null, string? msgId = null, JupyterMessage? parent = null) =>
-        JupyterMessage.Create(type, content, _options.Session, _options.Username, parent, msgId: msgId, time: _options.TimeProvider);
+    /// <param name="metadata">The metadata; null is the empty object.</param>
+    public JupyterMessage CreateRequest(string type, JObject? content = null, string? msgId = null, JupyterMessage? parent = null, JObject? metadata = null) =>
+        JupyterMessage.Create(type, content, _options.Session, _options.Username, parent, metadata, msgId: msgId, time: _options.TimeProvider);
 
     /// <summary>Sends a message; done when it is with the operating system.</summary>
     /// <param name="channel">Shell, control or stdin.</param>

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text.Json;
 using KernelGateway.Contracts.Environments;
 using KernelGateway.Contracts.Executions;
 using KernelGateway.Contracts.Sandboxes;
@@ -63,6 +64,21 @@ internal static class SandboxRoutes
     public static Task RemoveContextAsync(this GatewayHttp http, string id, string contextId, CancellationToken ct) =>
         http.SendAsync(HttpMethod.Delete, $"{Of(id)}/contexts/{Segment(contextId)}", null, Repeat.WhenNotSent, ct);
 
+    public static Task<VariableList> ListVariablesAsync(this GatewayHttp http, string id, string? contextId, CancellationToken ct) =>
+        http.GetAsync<VariableList>($"{Of(id)}/variables{In(contextId)}", ct);
+
+    public static Task<VariableValue> GetVariableAsync(this GatewayHttp http, string id, string name, string? contextId, CancellationToken ct) =>
+        http.GetAsync<VariableValue>($"{Of(id)}/variables/{Segment(name)}{In(contextId)}", ct);
+
+    public static Task SetVariablesAsync(this GatewayHttp http, string id, IReadOnlyDictionary<string, JsonElement> values, string? contextId, CancellationToken ct) =>
+        http.SendAsync(HttpMethod.Put, $"{Of(id)}/variables{In(contextId)}", values, Repeat.Always, ct);
+
+    public static Task<CompleteResult> CompleteAsync(this GatewayHttp http, string id, CompleteRequest request, CancellationToken ct) =>
+        http.PostAsync<CompleteResult>($"{Of(id)}/complete", request, Repeat.Always, ct);
+
+    public static Task<InspectResult> InspectAsync(this GatewayHttp http, string id, InspectRequest request, CancellationToken ct) =>
+        http.PostAsync<InspectResult>($"{Of(id)}/inspect", request, Repeat.Always, ct);
+
     public static Task<NetworkInfo> GetNetworkAsync(this GatewayHttp http, string id, CancellationToken ct) =>
         http.GetAsync<NetworkInfo>($"{Of(id)}/network", ct);
 
@@ -85,6 +101,8 @@ internal static class SandboxRoutes
         http.SendAsync(HttpMethod.Post, $"{Of(id, executionId)}/input", new ReplyInputRequest(value), Repeat.WhenNotSent, ct);
 
     internal static string Of(string id) => $"{Root}/{Segment(id)}";
+
+    private static string In(string? contextId) => contextId is null ? "" : $"?contextId={Uri.EscapeDataString(contextId)}";
 
     private static string Of(string id, string executionId) => $"{Of(id)}/executions/{Segment(executionId)}";
 

@@ -112,6 +112,11 @@ internal sealed class ResultGatherer
         var status = finished.Status ?? throw new KernelGatewayException(
             ClientErrorCodes.ExecutionUnknown,
             finished.Reason ?? "The gateway was away and cannot tell whether the kernel ever received this run.");
+        if (finished.ExitCode == 0)
+        {
+            _error = null;
+        }
+
         _execution = _execution with
         {
             State = ExecutionState.Finished,
@@ -119,6 +124,8 @@ internal sealed class ResultGatherer
             Reason = finished.Reason,
             ReasonCode = finished.ReasonCode,
             Violations = finished.Violations,
+            Output = finished.Output,
+            ExitCode = finished.ExitCode,
             ExecutionCount = finished.ExecutionCount ?? _execution.ExecutionCount,
             FinishedAt = finished.Time,
             LastSequence = finished.Sequence,

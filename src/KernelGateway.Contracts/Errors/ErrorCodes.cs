@@ -15,6 +15,9 @@ public static class ErrorCodes
     /// <summary>404: no such context in this sandbox.</summary>
     public const string ContextNotFound = "context_not_found";
 
+    /// <summary>404: no variable of that name in this context.</summary>
+    public const string VariableNotFound = "variable_not_found";
+
     /// <summary>400: no environment of that name.</summary>
     public const string EnvironmentNotFound = "environment_not_found";
 

@@ -34,6 +34,12 @@ public sealed record ExecutionFinishedEvent : SandboxEvent
 
     /// <summary>The kernel's counter.</summary>
     public int? ExecutionCount { get; init; }
+
+    /// <summary>How much the run put out, and how much of that was too much to keep.</summary>
+    public OutputCounters Output { get; init; } = new(0, 0, 0, 0);
+
+    /// <summary>What the code exited with (<c>sys.exit(3)</c>); <c>null</c> when it did not. 0 is a good end.</summary>
+    public int? ExitCode { get; init; }
 }
 
 /// <summary>A kernel changed its state.</summary>

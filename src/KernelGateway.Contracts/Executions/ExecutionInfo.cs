@@ -51,6 +51,9 @@ public sealed record ExecutionInfo
     /// <summary>How much it put out, and how much of that was too much to keep; known when it has ended.</summary>
     public OutputCounters Output { get; init; } = new(0, 0, 0, 0);
 
+    /// <summary>What the code exited with (<c>sys.exit(3)</c>, a text counts as 1); <c>null</c> when it did not. With 0 it ended well.</summary>
+    public int? ExitCode { get; init; }
+
     /// <summary>The limits it came up against, at most 16 kinds; known when it has ended.</summary>
     public IReadOnlyList<Violation> Violations { get; init; } = [];
 
@@ -128,7 +131,51 @@ public sealed record ExecutionResult
 /// <param name="Data">MIME type to value: text as a string, images as base64, JSON types as JSON.</param>
 /// <param name="Metadata">The bundle's metadata.</param>
 /// <param name="IsMainResult">True for the value of the last expression, false for displayed ones.</param>
-public sealed record RichResult(IReadOnlyDictionary<string, JsonElement> Data, JsonElement? Metadata, bool IsMainResult);
+public sealed record RichResult(IReadOnlyDictionary<string, JsonElement> Data, JsonElement? Metadata, bool IsMainResult)
+{
+    /// <summary>The plain text; <c>null</c>, as with all of these, when it has no such form.</summary>
+    [JsonIgnore]
+    public string? Text => Get("text/plain");
+
+    /// <summary>The HTML.</summary>
+    [JsonIgnore]
+    public string? Html => Get("text/html");
+
+    /// <summary>The Markdown.</summary>
+    [JsonIgnore]
+    public string? Markdown => Get("text/markdown");
+
+    /// <summary>The LaTeX.</summary>
+    [JsonIgnore]
+    public string? Latex => Get("text/latex");
+
+    /// <summary>The SVG, as XML.</summary>
+    [JsonIgnore]
+    public string? Svg => Get("image/svg+xml");
+
+    /// <summary>The PNG, base64.</summary>
+    [JsonIgnore]
+    public string? Png => Get("image/png");
+
+    /// <summary>The JPEG, base64.</summary>
+    [JsonIgnore]
+    public string? Jpeg => Get("image/jpeg");
+
+    /// <summary>The PDF, base64.</summary>
+    [JsonIgnore]
+    public string? Pdf => Get("application/pdf");
+
+    /// <summary>The JavaScript.</summary>
+    [JsonIgnore]
+    public string? JavaScript => Get("application/javascript");
+
+    /// <summary>The JSON.</summary>
+    [JsonIgnore]
+    public JsonElement? Json => Data.TryGetValue("application/json", out var json) ? json : null;
+
+    private string? Get(string type) =>
+        Data.TryGetValue(type, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
+}
 
 /// <summary>What user code raised.</summary>
 /// <param name="Name">The exception's class.</param>

@@ -15,6 +15,9 @@ public sealed record RunCodeRequest
     /// </summary>
     public string? Language { get; init; }
 
+    /// <summary>Environment variables for this run only; afterwards they are as they were before. Only for kernels of our launcher.</summary>
+    public IReadOnlyDictionary<string, string>? Env { get; init; }
+
     /// <summary>Time limit of this run, seconds; 0 means none; the sandbox's own default when left out.</summary>
     public double? TimeoutSeconds { get; init; }
 

@@ -15,6 +15,9 @@ public enum ErrorCode
     /// <summary>No context of that id in this sandbox.</summary>
     ContextNotFound,
 
+    /// <summary>No variable of that name in this context.</summary>
+    VariableNotFound,
+
     /// <summary>No environment of that name.</summary>
     EnvironmentNotFound,
 

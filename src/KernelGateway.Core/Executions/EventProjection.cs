@@ -1,4 +1,5 @@
 using KernelGateway.Contracts.Events;
+using KernelGateway.Contracts.Executions;
 using KernelGateway.Contracts.Sandboxes;
 using KernelGateway.Core.Journals;
 using KernelGateway.Jupyter.Messaging;
@@ -30,7 +31,7 @@ public static class EventProjection
                 return new ExecutionQueuedEvent { Code = Notes.Read<Notes.QueuedNote>(entry).Code };
             case JournalEntryKind.ExecutionFinished:
                 var finished = Notes.Read<Notes.FinishedNote>(entry);
-                return new ExecutionFinishedEvent { Status = finished.Status, Reason = finished.Reason, ExecutionCount = finished.ExecutionCount, ReasonCode = finished.ReasonCode, Violations = finished.Violations ?? [] };
+                return new ExecutionFinishedEvent { Status = finished.Status, Reason = finished.Reason, ExecutionCount = finished.ExecutionCount, ReasonCode = finished.ReasonCode, Violations = finished.Violations ?? [], Output = finished.Output ?? new OutputCounters(0, 0, 0, 0), ExitCode = finished.ExitCode };
             case JournalEntryKind.KernelState:
                 var kernel = Notes.Read<Notes.StateNote>(entry);
                 return new KernelStateEvent { State = Enum.Parse<KernelState>(kernel.State), Reason = kernel.Reason, ReasonCode = kernel.ReasonCode };

@@ -41,6 +41,9 @@ public sealed class Execution
 
     internal string? ErrorName { get; set; }
 
+    /// <summary>What the code asked to exit with (SystemExit); null when it did not.</summary>
+    internal int? ExitCode { get; set; }
+
     internal bool IdleSeen { get; set; }
 
     /// <summary>Why it was asked to stop; null when it was not.</summary>

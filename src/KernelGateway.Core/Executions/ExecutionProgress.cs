@@ -1,3 +1,4 @@
+using System.Globalization;
 using KernelGateway.Contracts;
 using KernelGateway.Contracts.Executions;
 using KernelGateway.Core.Journals;
@@ -30,11 +31,13 @@ internal static class ExecutionProgress
                 var error = Content(entry);
                 execution.ErrorName = error.Text("ename");
                 execution.ErrorCause = CauseOf(error.Text("evalue") ?? "");
+                execution.ExitCode = ExitCodeOf(execution.ErrorName, error.Text("evalue"));
                 break;
             case MessageTypes.ExecuteReply when execution.ReplyStatus is null:
                 var reply = Content(entry);
                 execution.ReplyStatus = reply.Text("status") ?? "error";
                 execution.ErrorName ??= reply.Text("ename");
+                execution.ExitCode ??= ExitCodeOf(reply.Text("ename"), reply.Text("evalue"));
                 execution.Update(i => i with { ExecutionCount = reply.Number("execution_count") ?? i.ExecutionCount });
                 break;
             case MessageTypes.InputRequest:
@@ -67,9 +70,16 @@ internal static class ExecutionProgress
             _ when execution.ReplyStatus == "ok" => Note(ExecutionStatus.Ok, null, null),
             { } interrupted => Note(ExecutionStatus.Interrupted, interrupted.Reason, interrupted.Code),
             _ when execution.ReplyStatus is "aborted" or "abort" => Note(ExecutionStatus.Cancelled, null, ReasonCodes.Aborted),
-            _ => Note(ExecutionStatus.Error, execution.ErrorName, ReasonCodes.Error),
+            _ when execution.ExitCode == 0 => Note(ExecutionStatus.Ok, null, null) with { ExitCode = 0 },
+            _ => Note(ExecutionStatus.Error, execution.ErrorName, ReasonCodes.Error) with { ExitCode = execution.ExitCode },
         };
     }
+
+    /// <summary>What a program that ended like this would exit with: nothing and <c>None</c> are 0, and a text is 1, as for Python itself.</summary>
+    private static int? ExitCodeOf(string? name, string? value) => name != "SystemExit" ? null
+        : value is null or "" or "None" or "False" ? 0
+        : int.TryParse(value, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var code) ? code
+        : 1;
 
     /// <summary>The limit an error's text speaks of: only a hint, for the code can raise what it likes.</summary>
     private static string? CauseOf(string value) =>

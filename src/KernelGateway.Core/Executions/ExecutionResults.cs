@@ -41,7 +41,7 @@ internal static class ExecutionResults
                     case DisplayEvent { Update: false } display when Fits(size):
                         results.Add(new RichResult(display.Data, display.Metadata, IsMainResult: false));
                         break;
-                    case ErrorEvent raised when Fits(size):
+                    case ErrorEvent raised when info.ExitCode != 0 && Fits(size): // An exit with 0 is no error.
                         error = new CodeError(raised.Name, raised.Value, raised.Traceback);
                         break;
                     case OmittedEvent:

@@ -100,7 +100,7 @@ internal sealed class ExecutionTable(string sandboxId, int keepEnded)
         if (entry.Kind == JournalEntryKind.ExecutionFinished)
         {
             var note = Notes.Read<Notes.FinishedNote>(entry);
-            execution.Update(i => note.Apply(i, entry) with { Output = execution.Output.Counters });
+            execution.Update(i => note.Apply(i, entry));
             execution.SignalFinished();
         }
         else if (entry.Kind == JournalEntryKind.Omitted)

@@ -9,10 +9,17 @@ namespace KernelGateway.Core.Journals;
 public static partial class Notes
 {
     /// <summary>Body of <see cref="JournalEntryKind.ExecutionQueued"/>: all that is needed to run it.</summary>
-    public sealed record QueuedNote(string Code, bool Silent, bool AllowStdin, double TimeoutSeconds, string? IdempotencyKey);
+    public sealed record QueuedNote(string Code, bool Silent, bool AllowStdin, double TimeoutSeconds, string? IdempotencyKey, IReadOnlyDictionary<string, string>? Variables = null);
 
     /// <summary>Body of <see cref="JournalEntryKind.ExecutionFinished"/>.</summary>
-    public sealed record FinishedNote(ExecutionStatus? Status, string? Reason, int? ExecutionCount, string? ReasonCode = null, IReadOnlyList<Violation>? Violations = null)
+    public sealed record FinishedNote(
+        ExecutionStatus? Status,
+        string? Reason,
+        int? ExecutionCount,
+        string? ReasonCode = null,
+        IReadOnlyList<Violation>? Violations = null,
+        OutputCounters? Output = null,
+        int? ExitCode = null)
     {
         /// <summary>The state of an execution after this entry; without a status nobody knows how it ended.</summary>
         internal ExecutionInfo Apply(ExecutionInfo info, JournalEntry entry) => info with
@@ -22,6 +29,8 @@ public static partial class Notes
             Reason = Reason,
             ReasonCode = ReasonCode,
             Violations = Violations ?? [],
+            Output = Output ?? info.Output,
+            ExitCode = ExitCode,
             ExecutionCount = ExecutionCount ?? info.ExecutionCount,
             FinishedAt = entry.Time,
             LastSequence = entry.Sequence,

@@ -90,6 +90,56 @@ internal sealed partial class KernelSession
     }
 
     /// <summary>
+    /// Something that the kernel said is missing, perhaps the end of the run under way. The kernel answers a question only
+    /// after that run: when it has, and all it said has been read, and the run still has no end, none will come.
+    /// </summary>
+    private void AskForLostEnd()
+    {
+        lock (_gate)
+        {
+            if (_link is { } link)
+            {
+                _spoiled = link; // The rest of a spoiled segment is lost as well, and with it the ends of the next runs.
+                if (_current is { } running)
+                {
+                    _ = EndWhenLostAsync(link, running);
+                }
+            }
+        }
+    }
+
+    private async Task EndWhenLostAsync(KernelLink link, Execution running)
+    {
+        using var over = CancellationTokenSource.CreateLinkedTokenSource(link.LetGo, _closing.Token);
+        try
+        {
+            var asked = link.Client.KernelInfoAsync(over.Token);
+            if (await Task.WhenAny(asked, running.Finished) != asked)
+            {
+                await over.CancelAsync();
+            }
+
+            await asked;
+            await link.WaitForReadyAsync(_options.StartTimeout, over.Token); // Its output channel is no further behind than this.
+            await link.CaughtUpAsync(over.Token);
+        }
+        catch (Exception e) when (e is GatewayException or KernelException or OperationCanceledException or ObjectDisposedException)
+        {
+            return; // It has ended after all, or its kernel has, which ends it.
+        }
+
+        lock (_gate)
+        {
+            if (_current == running && !running.HasEnded)
+            {
+                _current = null;
+                Finish([(running, new Notes.FinishedNote(ExecutionStatus.Error, "Its end was lost: the kernel has gone on, but what it said is damaged.", null, ReasonCodes.Lost))]);
+                SendNext();
+            }
+        }
+    }
+
+    /// <summary>
     /// After the gateway was away: the run at the head may or may not have reached the kernel. Once the kernel has
     /// answered questions asked now and its log, read to its end, still says nothing of the run, nobody can tell, and it is not
     /// repeated. Two questions: the kernel takes messages from the old connection and from ours in turn, so that it may

@@ -24,6 +24,11 @@ internal sealed partial class KernelSession
                 throw new GatewayException(ErrorCode.Conflict, $"The kernel of context '{Id}' is dead ({_reason}) Restart it to go on.");
             }
 
+            if (note.Variables is { Count: > 0 } && !_kernel.KeepsLog)
+            {
+                throw new GatewayException(ErrorCode.NotSupported, $"The kernel '{_context.KernelName}' takes no 'env' for a single run. Create a context with 'env'.", "env");
+            }
+
             if (_queue.Count >= _options.MaxQueuedExecutions)
             {
                 throw new GatewayException(ErrorCode.LimitReached, $"{_queue.Count} executions wait already, the most there may be. Wait for some to end.");
@@ -99,10 +104,14 @@ internal sealed partial class KernelSession
     {
         try
         {
-            var request = link.Client.CreateRequest(MessageTypes.ExecuteRequest, ExecuteContent(execution.Request), execution.Id);
+            var request = link.Client.CreateRequest(MessageTypes.ExecuteRequest, ExecuteContent(execution.Request), execution.Id, metadata: ExecuteMetadata(execution.Request));
             Fault.At("execution.before_send");
             await link.ExecuteAsync(request, CancellationToken.None);
             Fault.At("execution.after_send");
+            if (_spoiled == link)
+            {
+                _ = EndWhenLostAsync(link, execution);
+            }
         }
         catch (Exception e) when (e is GatewayException or KernelException or IOException or OperationCanceledException or ObjectDisposedException)
         {
@@ -118,6 +127,10 @@ internal sealed partial class KernelSession
             }
         }
     }
+
+    /// <summary>Where our launcher looks for the variables of one run: no code is added to the user's.</summary>
+    private static JObject? ExecuteMetadata(Notes.QueuedNote note) =>
+        note.Variables is { Count: > 0 } variables ? new JObject { ["kg_env"] = JObject.FromObject(variables) } : null;
 
     private static JObject ExecuteContent(Notes.QueuedNote note) => new()
     {
@@ -135,6 +148,7 @@ internal sealed partial class KernelSession
         var drafts = new List<JournalEntry>(outputs.Count + 1);
         List<(Execution Execution, Notes.FinishedNote Note, int Index)>? ended = null;
         KernelLink? interrupt = null;
+        var gap = false;
         lock (_gate)
         {
             var now = _time.GetUtcNow();
@@ -156,6 +170,7 @@ internal sealed partial class KernelSession
                 }
 
                 drafts.Add(draft);
+                gap |= draft.Kind == JournalEntryKind.Gap;
                 if (execution is not null && draft.Kind == JournalEntryKind.Omitted)
                 {
                     ExecutionProgress.Omit(execution, Notes.Read<Notes.OmittedNote>(draft), now);
@@ -195,6 +210,11 @@ internal sealed partial class KernelSession
 
                 SendNext();
             }
+        }
+
+        if (gap)
+        {
+            AskForLostEnd();
         }
 
         if (interrupt is not null)
@@ -272,7 +292,7 @@ internal sealed partial class KernelSession
 
     private void Settle(Execution execution, Notes.FinishedNote note, JournalEntry entry, long sequence)
     {
-        execution.Update(i => note.Apply(i, entry with { Sequence = sequence }) with { Output = execution.Output.Counters });
+        execution.Update(i => note.Apply(i, entry with { Sequence = sequence }));
         execution.SignalFinished();
         if (_current is null)
         {

@@ -200,6 +200,7 @@ internal sealed partial class KernelSession
             // What the error says counts only where the host has seen it too, or does not count.
             ReasonCode = note.Status == ExecutionStatus.Error && seen.Any(v => v.Kind == execution.ErrorCause) ? execution.ErrorCause : note.ReasonCode,
             Violations = seen.Count > 0 ? seen : null,
+            Output = execution.Output.Counters,
         };
 
         void Add(string kind, long? count, string message)

@@ -38,6 +38,9 @@ internal sealed partial class KernelSession : IAsyncDisposable
     private string? _reason;
     private string? _reasonCode;
 
+    // The link whose log was found damaged: ends of runs may be missing from then on.
+    private KernelLink? _spoiled;
+
     // Why the kernel does not answer; null when it does.
     private string? _silence;
 

@@ -149,10 +149,11 @@ public sealed partial class Sandbox : IAsyncDisposable
         CheckCode(request);
         var timeout = CreateSandboxValidator.Seconds(request.TimeoutSeconds, _record.TimeoutSeconds, "timeoutSeconds", _options);
         var key = CreateSandboxValidator.IdempotencyKey(request.IdempotencyKey);
+        var variables = request.Env is null ? null : CreateSandboxValidator.Variables(request.Env);
         if (key is null)
         {
             Touch();
-            return Session(request.ContextId).Submit(new Notes.QueuedNote(request.Code, request.Silent, request.AllowStdin, timeout, null));
+            return Session(request.ContextId).Submit(new Notes.QueuedNote(request.Code, request.Silent, request.AllowStdin, timeout, null, variables));
         }
 
         lock (_executions)
@@ -165,7 +166,7 @@ public sealed partial class Sandbox : IAsyncDisposable
             }
 
             Touch();
-            return Session(request.ContextId).Submit(new Notes.QueuedNote(request.Code, request.Silent, request.AllowStdin, timeout, key));
+            return Session(request.ContextId).Submit(new Notes.QueuedNote(request.Code, request.Silent, request.AllowStdin, timeout, key, variables));
         }
     }
 

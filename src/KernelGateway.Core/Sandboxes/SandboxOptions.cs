@@ -124,6 +124,10 @@ public sealed class SandboxOptions
     /// <summary>How long a kernel may take to become ready. Default 60 s.</summary>
     public TimeSpan StartTimeout { get; set; } = TimeSpan.FromSeconds(60);
 
+    /// <summary>How long a kernel may take to answer a question about variables or code, its turn included. Default 10 s.</summary>
+    [Range(typeof(TimeSpan), "00:00:00.1", "00:10:00", ErrorMessage = "Gateway:Sandboxes:QuestionTimeout must be between 00:00:00.1 and 00:10:00.")]
+    public TimeSpan QuestionTimeout { get; set; } = TimeSpan.FromSeconds(10);
+
     /// <summary>How often a kernel is asked whether it answers; it is called unresponsive 8 s after the first question it leaves open. 0: never. Default 5 s.</summary>
     [Range(typeof(TimeSpan), "00:00:00", "1.00:00:00", ErrorMessage = "Gateway:Sandboxes:HeartbeatInterval must be between 00:00:00 (never) and 1.00:00:00.")]
     public TimeSpan HeartbeatInterval { get; set; } = TimeSpan.FromSeconds(5);

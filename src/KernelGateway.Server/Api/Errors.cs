@@ -17,6 +17,7 @@ internal static class Errors
         ErrorCode.SandboxNotFound => (404, ErrorCodes.SandboxNotFound, "Unknown sandbox"),
         ErrorCode.ExecutionNotFound => (404, ErrorCodes.ExecutionNotFound, "Unknown execution"),
         ErrorCode.ContextNotFound => (404, ErrorCodes.ContextNotFound, "Unknown context"),
+        ErrorCode.VariableNotFound => (404, ErrorCodes.VariableNotFound, "Unknown variable"),
         ErrorCode.Conflict => (409, ErrorCodes.Conflict, "Not possible in the present state"),
         ErrorCode.LimitReached => (429, ErrorCodes.LimitReached, "A limit was reached"),
         ErrorCode.KernelFailed => (502, ErrorCodes.KernelFailed, "The kernel failed"),

@@ -71,6 +71,7 @@ public static partial class GatewayHost
         api.MapNetwork();
         api.MapExecutions();
         api.MapContexts();
+        api.MapVariables();
         api.MapEvents();
         api.MapFiles();
         api.MapKeys();

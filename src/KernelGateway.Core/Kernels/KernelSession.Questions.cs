@@ -1,0 +1,58 @@
+using KernelGateway.Contracts.Sandboxes;
+using KernelGateway.Core.Errors;
+using KernelGateway.Jupyter;
+using KernelGateway.Jupyter.Messaging;
+using Newtonsoft.Json.Linq;
+
+namespace KernelGateway.Core.Kernels;
+
+/// <summary>What is asked of a kernel beside its runs. It answers between them, one thing at a time.</summary>
+internal sealed partial class KernelSession
+{
+    /// <summary>Whether it is started by our launcher, which answers more than Jupyter's questions.</summary>
+    public bool HasLauncher => _kernel.KeepsLog;
+
+    /// <summary>Puts a question and waits for its turn, at most as long as configured.</summary>
+    /// <param name="what">What is wanted, for the refusal: "complete code".</param>
+    /// <param name="wait">Whether to wait while it is busy.</param>
+    /// <param name="ask">Puts the question.</param>
+    /// <param name="cancellationToken">Stops the waiting.</param>
+    /// <exception cref="GatewayException"><see cref="ErrorCode.Conflict"/>: it is busy, dead or being started, or it did not answer in time.</exception>
+    public async Task<JObject> AskAsync(string what, bool wait, Func<KernelClient, CancellationToken, Task<JupyterMessage>> ask, CancellationToken cancellationToken)
+    {
+        KernelLink link;
+        lock (_gate)
+        {
+            if (_state != KernelState.Idle || _link is null)
+            {
+                throw new GatewayException(ErrorCode.Conflict, $"The kernel of context '{Id}' is {_state.ToString().ToLowerInvariant()} and cannot {what}.");
+            }
+
+            if (!wait && _current is not null)
+            {
+                throw new GatewayException(ErrorCode.Conflict, $"The kernel of context '{Id}' runs code and cannot {what} now. Ask again with wait=true, or later.");
+            }
+
+            link = _link;
+        }
+
+        using var deadline = new CancellationTokenSource(_options.QuestionTimeout, _time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellationToken);
+        try
+        {
+            return (await ask(link.Client, either.Token)).Content;
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            throw new GatewayException(ErrorCode.Conflict, $"The kernel of context '{Id}' was busy and did not {what} within {_options.QuestionTimeout.TotalSeconds:0.#} s. Ask again later, or interrupt what runs.");
+        }
+        catch (KernelErrorException)
+        {
+            throw; // An answer: who asked knows what it means.
+        }
+        catch (KernelException e)
+        {
+            throw new GatewayException(ErrorCode.KernelFailed, e.Message, inner: e);
+        }
+    }
+}
