@@ -115,6 +115,11 @@ internal sealed class KernelLink : IAsyncDisposable
     /// <summary>Waits until the kernel answers; fails as soon as it ends.</summary>
     public async Task WaitForReadyAsync(TimeSpan timeout, CancellationToken cancellationToken)
     {
+        if (_client is null)
+        {
+            throw Failed(await _kernel.Exited); // It had ended before there was anything to connect to.
+        }
+
         using var gone = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         var ready = Client.WaitForReadyAsync(timeout, gone.Token);
         if (await Task.WhenAny(ready, _kernel.Exited) != ready)

@@ -9,6 +9,14 @@ internal static class Requires
         var missing = Environment.IsPrivilegedProcess
             ? new[] { "/usr/sbin/runc", "/usr/bin/tini", "/usr/bin/python3.11" }.FirstOrDefault(program => !File.Exists(program))
             : "root";
+        Demand(missing, "The variant 'local'");
+    }
+
+    /// <summary>A program.</summary>
+    public static void Program(string path, string who) => Demand(File.Exists(path) ? null : path, who);
+
+    private static void Demand(string? missing, string who)
+    {
         if (missing is null)
         {
             return;
@@ -16,9 +24,9 @@ internal static class Requires
 
         if (Environment.GetEnvironmentVariable("CI") == "true")
         {
-            Assert.Fail($"The variant 'local' needs {missing}.");
+            Assert.Fail($"{who} needs {missing}.");
         }
 
-        Assert.Ignore($"The variant 'local' needs {missing}.");
+        Assert.Ignore($"{who} needs {missing}.");
     }
 }
