@@ -1,6 +1,7 @@
 using KernelGateway.Contracts.Sandboxes;
 using KernelGateway.Core.Egress;
 using KernelGateway.Core.Errors;
+using KernelGateway.Core.Executions;
 using KernelGateway.Core.Journals;
 using KernelGateway.Core.Policies;
 using KernelGateway.Core.Provisioning;
@@ -129,6 +130,12 @@ public sealed partial class Sandbox
         // Whose connection it was is not known: that of the run under way, when there is one only.
         var running = _contexts.All.Select(s => (s.Id, Execution: s.CurrentExecutionId)).Where(s => s.Execution is not null).ToList();
         var (context, execution) = running.Count == 1 ? running[0] : ("", null);
+        var note = new Notes.EgressDeniedNote(denial.Host, denial.Port, denial.Rule, denial.Hint, denial.NotRecorded);
+        if (execution is not null && _executions.Find(execution) is { } run)
+        {
+            ExecutionProgress.Deny(run, note, _time.GetUtcNow());
+        }
+
         try
         {
             Journal.Append(new JournalEntry
@@ -136,7 +143,7 @@ public sealed partial class Sandbox
                 Kind = JournalEntryKind.EgressDenied,
                 ExecutionId = execution ?? "",
                 ContextId = context,
-                Frames = Notes.Frame(new Notes.EgressDeniedNote(denial.Host, denial.Port, denial.Rule, denial.Hint, denial.NotRecorded)),
+                Frames = Notes.Frame(note),
             });
         }
         catch (Exception e) when (e is GatewayException or ObjectDisposedException)
