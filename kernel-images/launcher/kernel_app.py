@@ -7,6 +7,7 @@ import sys
 import zmq
 from ipykernel import ipkernel, kernelapp
 
+from kernel_data import register
 from kernel_interrupts import Interrupts
 from kernel_output import LoggedOutStream, Publisher
 from kernel_run_variables import RunVariables
@@ -30,6 +31,7 @@ class IPythonKernel(ipkernel.IPythonKernel):
         self.interrupts = Interrupts(self.shell)
         self.interrupts.listen()
         self.run_variables = RunVariables()
+        register(self.shell)
         self.shell_handlers["kg_variables_request"] = self.variables_request
 
     def set_parent(self, ident, parent, channel="shell"):

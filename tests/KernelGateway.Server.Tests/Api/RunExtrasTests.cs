@@ -124,6 +124,43 @@ public sealed class RunExtrasTests
         healed.Result!.Results[0].Data["text/plain"].GetString().Should().Be("1");
     }
 
+    [TestCase("local-eval")]
+    [TestCase("local")]
+    public async Task Tables_and_charts_come_as_data_beside_their_usual_forms(string variant)
+    {
+        if (variant == "local")
+        {
+            Requires.LocalVariant();
+        }
+
+        var sandbox = await Gateway.CreateAsync(new { variant, environment = "python-scientific" });
+        (await Gateway.RunAsync(sandbox.Id, "import sys; [m for m in ('pandas', 'matplotlib', 'numpy') if m in sys.modules]")).Result!.Results[0].Text.Should().Be("[]", "nothing is imported for it");
+        var made = await Gateway.RunAsync(sandbox.Id, "import pandas as pd\npd.DataFrame({'a': [1, 2], 'b': [0.5, float('nan')], 's': ['x', None]})");
+        if (made.Status != ExecutionStatus.Ok)
+        {
+            Assert.Ignore("pandas is not installed.");
+        }
+
+        made.Result!.Results[0].Html.Should().Contain("<table");
+        var table = made.Result.Results[0].Data["application/vnd.kernelgateway.data+json"];
+        table.GetProperty("columns").EnumerateArray().Select(c => c.GetString()).Should().Equal("a", "b", "s");
+        table.GetProperty("dtypes").EnumerateArray().Select(c => c.GetString()).Should().Equal("int64", "float64", "object");
+        table.GetProperty("rows").GetRawText().Replace(" ", "", StringComparison.Ordinal).Should().Be("[[1,0.5,\"x\"],[2,null,null]]");
+        var large = await Gateway.RunAsync(sandbox.Id, "pd.DataFrame({str(n): ['x' * 5000] * 5000 for n in range(200)})");
+        var cut = large.Result!.Results[0].Data["application/vnd.kernelgateway.data+json"];
+        cut.GetProperty("truncated").GetBoolean().Should().BeTrue();
+        cut.GetProperty("shape")[0].GetInt32().Should().Be(5000);
+        cut.GetRawText().Length.Should().BeLessThan(2 << 20);
+        var drawn = await Gateway.RunAsync(sandbox.Id, "%matplotlib inline\nimport matplotlib.pyplot as plt\nplt.bar(['p', 'q'], [3, 4])\nplt.title('T')\nplt.xlabel('X')\nplt.show()");
+        drawn.Status.Should().Be(ExecutionStatus.Ok, drawn.Result?.Error?.Value);
+        var figure = drawn.Result!.Results.Single(r => r.Png is not null);
+        var chart = figure.Data["application/vnd.kernelgateway.chart+json"].GetProperty("charts")[0];
+        chart.GetProperty("type").GetString().Should().Be("bar");
+        chart.GetProperty("title").GetString().Should().Be("T");
+        chart.GetProperty("series")[0].GetProperty("x").EnumerateArray().Select(x => x.GetString()).Should().Equal("p", "q");
+        chart.GetProperty("series")[0].GetProperty("y").EnumerateArray().Select(y => y.GetInt32()).Should().Equal(3, 4);
+    }
+
     private static async Task<ExecutionInfo> RunAsync(string sandboxId, string code, IReadOnlyDictionary<string, string> env)
     {
         using var answer = await Gateway.Http.PostAsJsonAsync($"/api/v1/sandboxes/{sandboxId}/executions?wait=true", new { code, env });
