@@ -90,7 +90,8 @@ internal static partial class CreateSandboxValidator
             : throw Invalid("name", "must be 1 to 64 characters, without control characters and without spaces at its ends");
     }
 
-    private static Dictionary<string, string> Variables(IReadOnlyDictionary<string, string>? variables)
+    /// <summary>Checks environment variables.</summary>
+    public static Dictionary<string, string> Variables(IReadOnlyDictionary<string, string>? variables)
     {
         if (variables is null)
         {

@@ -27,6 +27,7 @@ public sealed partial class Sandbox
             Fault.At("sandbox.host_made");
             Change(r => r with { Host = host.Describe() }, host);
             Fault.At("sandbox.host_saved");
+            _commands.Attach(host, null);
             await OpenEgressAsync(host, cancellationToken);
             var session = NewSession(host, _environment.DefaultKernel);
             await session.StartAsync(NextKernelId(), KernelVariables(), cancellationToken);
@@ -76,6 +77,7 @@ public sealed partial class Sandbox
                 _host = host; // Nothing of its record has changed, so nothing is written.
             }
 
+            _commands.Attach(host, recorded);
             await OpenEgressAsync(host, cancellationToken); // Before anything else that takes time: code in it has been waiting for it.
             var context = _record.Contexts.Count > 0 ? _record.Contexts[0] : null;
             var session = NewSession(host, context?.KernelName ?? _environment.DefaultKernel);
@@ -148,7 +150,7 @@ public sealed partial class Sandbox
                 return (ReasonCodes.Lifetime, "Its lifetime is over.");
             }
 
-            if (_readers > 0 || _session is { IsBusy: true })
+            if (_readers > 0 || _session is { IsBusy: true } || _commands.IsBusy)
             {
                 _lastActivity = _time.GetTimestamp();
                 return null;
@@ -183,6 +185,7 @@ public sealed partial class Sandbox
                 await _session.DisposeAsync();
             }
 
+            await _commands.DisposeAsync();
             await CloseEgressAsync();
             if (_host is not null)
             {
@@ -268,6 +271,7 @@ public sealed partial class Sandbox
             await host.DisposeAsync();
         }
 
+        await _commands.EndAsync(code, reason);
         lock (_gate)
         {
             _host = null;

@@ -70,6 +70,7 @@ public static partial class GatewayHost
         api.MapSandboxes();
         api.MapNetwork();
         api.MapExecutions();
+        api.MapCommands();
         api.MapEvents();
         api.MapFiles();
         api.MapKeys();
