@@ -2,6 +2,7 @@ using KernelGateway.Contracts.Commands;
 using KernelGateway.Core.Commands;
 using KernelGateway.Core.Sandboxes;
 using KernelGateway.Server.Security;
+using Microsoft.AspNetCore.Http.HttpResults;
 
 namespace KernelGateway.Server.Api;
 
@@ -70,7 +71,7 @@ internal static class CommandEndpoints
         return TypedResults.NoContent();
     }
 
-    private static IResult Install(string id, InstallSystemPackagesRequest request, SandboxRegistry registry, HttpContext http)
+    private static NoContent Install(string id, InstallSystemPackagesRequest request, SandboxRegistry registry, HttpContext http)
     {
         registry.Get(id, http.Owner()).InstallSystemPackages(request);
         return TypedResults.NoContent();
