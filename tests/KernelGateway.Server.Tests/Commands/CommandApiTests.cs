@@ -43,7 +43,7 @@ public sealed class CommandApiTests
     [Test]
     public async Task Output_input_variables_and_folder_are_those_asked_for()
     {
-        var ended = await RunAsync(new { command = "pwd; echo $A; cat; echo e >&2", cwd = "/tmp", env = new { A = "é b" }, stdin = "in\n" });
+        var ended = await RunAsync(new { command = "pwd; echo $A; cat; echo e >&2", cwd = "/tmp", env = new Dictionary<string, string> { ["A"] = "é b" }, stdin = "in\n" });
 
         ended.Result!.Stdout.Should().Be("/tmp\né b\nin\n");
         ended.Result.Stderr.Should().Be("e\n");
@@ -79,7 +79,8 @@ public sealed class CommandApiTests
 
         ended.Result!.Stdout.Should().Be("x" + string.Concat(Enumerable.Repeat("é€😀", 50_000)));
         var pieces = await EventsAsync(ended);
-        pieces.Should().HaveCountGreaterThan(2).And.OnlyContain(e => e.GetProperty("type").GetString() != "commandOutput" || e.TryGetProperty("text", out _));
+        pieces.Count(e => e.TryGetProperty("text", out _)).Should().BeGreaterThan(2);
+        pieces.Count(e => e.TryGetProperty("base64", out _)).Should().Be(0);
         (await EventsAsync(raw)).Single(e => e.GetProperty("type").GetString() == "commandOutput").GetProperty("base64").GetBytesFromBase64()
             .Should().Equal((byte)'a', 255, (byte)'b');
     }
@@ -125,7 +126,7 @@ public sealed class CommandApiTests
         await SendAsync($"{Route}/{command.Id}/resize", new { columns = 101, rows = 31 });
         var ended = await WaitAsync(command);
         ended.ExitCode.Should().Be(9);
-        ended.Result!.Stdout.Should().StartWith("23 81\r\n").And.EndWith("31 101\r\n");
+        ended.Result!.Stdout.Should().Contain("23 81\r\n").And.EndWith("31 101\r\n");
 
         var second = await StartAsync(new { argv = new[] { "python3", "-c", "import time; print('on', flush=True); time.sleep(100)" }, pty = new { columns = 80, rows = 24 } });
         await UntilAsync(second, "on");
