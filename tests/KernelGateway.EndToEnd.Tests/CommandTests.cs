@@ -94,7 +94,7 @@ public sealed class CommandTests : GatewayFixture
         await using var gateway = await GatewayProcess.StartNewAsync();
         await using var client = gateway.Client();
         await using var sandbox = await Sandbox.CreateAsync(client, null, cancellationToken);
-        var command = await sandbox.Commands.StartAsync($"for ((i = 0; i < {Lines}; i++)); do echo $i; ((i % 100)) || sleep 0.01; done; exit 5", null, cancellationToken);
+        var command = await sandbox.Commands.StartAsync($"for ((i = 0; i < {Lines}; i++)); do echo $i; ((i % 100)) || sleep 0.05; done; exit 5", null, cancellationToken);
         var seen = new List<string>();
         var waiting = Task.Run(
             async () =>
