@@ -9,8 +9,10 @@ sandbox, so it imports nothing it can do without. Newline-delimited JSON over a 
   {"id":4,"op":"terminate_children","kernel":"k2"}
   {"id":5,"op":"shutdown","grace":5.0}
   {"id":6,"op":"forward","socket":"/run/kg/net/proxy","ports":[3128,1080]}
+  {"id":7,"op":"command","do":"run","command":"c1","argv":["ls"],"shell":true,"env":{...},"cwd":"/workspace",...}
 
-Answers carry the id and "ok"; every connection also gets {"event":"exit",...} when a kernel ends.
+Answers carry the id and "ok"; every connection also gets {"event":"exit",...} when a kernel ends, and
+{"event":"output",...} when there is something new in the log of a command (agent_commands.py).
 The peers are processes of the sandbox or its gateway; nobody is trusted with more than his own line.
 """
 import json
@@ -51,6 +53,7 @@ class Agent:
         self.kernels = {}
         self.peers = Peers(self.selector, self.answer)
         self.forwarder = Forwarder()
+        self.commands = None
         self.deadline = None
         self.terminated = set()
         self.operations = {
@@ -60,6 +63,7 @@ class Agent:
             "terminate_children": self.terminate_children,
             "shutdown": self.shutdown,
             "forward": self.forward,
+            "command": self.command,
         }
 
     # The loop -------------------------------------------------------------------------------
@@ -78,11 +82,11 @@ class Agent:
 
     def run(self):
         while True:
-            timeout = None
+            timeout = self.commands.tend() if self.commands is not None else None
             if self.deadline is not None:
                 if self.sweep():
                     return
-                timeout = SWEEP_INTERVAL
+                timeout = SWEEP_INTERVAL if timeout is None else min(timeout, SWEEP_INTERVAL)
             for key, events in self.selector.select(timeout):
                 # An earlier handler of this round may have closed it.
                 if self.selector.get_map().get(key.fd) is key:
@@ -129,12 +133,11 @@ class Agent:
             "protocol": PROTOCOL,
             "pid": os.getpid(),
             "kernels": [kernel.describe() for kernel in self.kernels.values() if kernel.launched],
+            "commands": self.commands.describe() if self.commands is not None else [],
         }
 
     def launch(self, connection, number, request):
-        name = request.get("kernel")
-        if not isinstance(name, str) or not 1 <= len(name) <= 64 or not NAME_CHARACTERS.issuperset(name):
-            raise Refused("kernel must be 1 to 64 letters, digits, '-' or '_'.")
+        name = self.name_in(request, "kernel")
         if self.deadline is not None:
             raise Refused("The agent is shutting down.")
         if name in self.kernels:
@@ -170,6 +173,13 @@ class Agent:
         self.selector.register(kernel.output, selectors.EVENT_READ, lambda _: self.drain_output(kernel))
         kernel.asked_by = (connection, number)
         return None
+
+    @staticmethod
+    def name_in(request, field):
+        name = request.get(field)
+        if not isinstance(name, str) or not 1 <= len(name) <= 64 or not NAME_CHARACTERS.issuperset(name):
+            raise Refused(field + " must be 1 to 64 letters, digits, '-' or '_'.")
+        return name
 
     def running_kernel(self, name):
         kernel = self.kernels.get(name) if isinstance(name, str) else None
@@ -213,6 +223,26 @@ class Agent:
         except OSError as error:
             raise Refused("The ports could not be opened: " + str(error)) from None
         return {"ok": True}
+
+    def command(self, connection, number, request):
+        name, act = self.name_in(request, "command"), request.get("do")
+        if self.commands is None:
+            from agent_commands import Commands
+
+            self.commands = Commands(self)
+        from agent_commands import CommandRefused
+
+        try:
+            if act == "run":
+                if self.deadline is not None or name in self.kernels:
+                    raise Refused("The agent is shutting down, or a kernel has this name.")
+                return self.commands.run(connection, number, request)
+            if act not in ("write", "signal", "resize", "forget"):
+                raise Refused("do must be run, write, signal, resize or forget.")
+            getattr(self.commands, act)(request)
+            return {"ok": True}
+        except CommandRefused as refusal:
+            return {"ok": False, "code": refusal.code, "error": str(refusal)}
 
     # Kernels --------------------------------------------------------------------------------
 
@@ -265,7 +295,7 @@ class Agent:
                 return
             if pid == 0:
                 return
-            if self.forwarder.ended(pid):
+            if self.forwarder.ended(pid) or (self.commands is not None and self.commands.ended(pid, status)):
                 continue
             # Others are orphans that fell to the agent; waiting for them is all they need.
             kernel = by_pid.get(pid)

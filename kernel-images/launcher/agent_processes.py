@@ -100,20 +100,7 @@ def become(argv, env, cwd, write, say):
         os.dup2(write, 1)
         os.dup2(write, 2)
         os.umask(0o077)
-        # Python ignores SIGPIPE and SIGXFSZ; a kernel must not inherit that.
-        for number in signal.valid_signals():
-            if number not in (signal.SIGKILL, signal.SIGSTOP):
-                try:
-                    signal.signal(number, signal.SIG_DFL)
-                except (OSError, ValueError):
-                    pass
-        signal.pthread_sigmask(signal.SIG_SETMASK, ())
-        try:
-            # Out of memory: a kernel goes first, and the agent lives to tell.
-            with open("/proc/self/oom_score_adj", "w") as file:
-                file.write("1000")
-        except OSError:
-            pass
+        restore_signals()
         doing = "enter " + cwd
         os.chdir(cwd)
         doing = "run " + argv[0]
@@ -123,6 +110,24 @@ def become(argv, env, cwd, write, say):
         os.write(say, ("The kernel could not " + doing + ": " + reason + ".").encode("utf-8", "replace")[:4096])
     finally:
         os._exit(127)
+
+
+def restore_signals():
+    """In a child, before it becomes another program."""
+    # Python ignores SIGPIPE and SIGXFSZ; a program must not inherit that.
+    for number in signal.valid_signals():
+        if number not in (signal.SIGKILL, signal.SIGSTOP):
+            try:
+                signal.signal(number, signal.SIG_DFL)
+            except (OSError, ValueError):
+                pass
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    try:
+        # Out of memory: what was started goes first, and the agent lives to tell.
+        with open("/proc/self/oom_score_adj", "w") as file:
+            file.write("1000")
+    except OSError:
+        pass
 
 
 def become_subreaper():

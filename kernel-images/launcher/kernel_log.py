@@ -15,6 +15,8 @@ import time
 from zlib import crc32
 
 IOPUB, INPUT_REQUEST, EXECUTE_REPLY, LEFT_OUT = 1, 2, 3, 4
+# Of a command: a piece of its output (name of the stream, bytes), and how it ended (JSON).
+COMMAND_OUTPUT, COMMAND_END = 5, 6
 
 HEAD = struct.Struct("<II")
 BODY_HEAD = struct.Struct("<QB3x")
@@ -64,7 +66,7 @@ class KernelLog:
     whoever comes next looks at the file to see how far it got.
     """
 
-    def __init__(self, folder, segment_max=4 << 20, log_max=64 << 20, message_max=16 << 20):
+    def __init__(self, folder, segment_max=4 << 20, log_max=64 << 20, message_max=16 << 20, shared=True):
         self._log_max = log_max
         # Several segments must fit below the limit, or nothing could be removed at it.
         self._segment_max = max(1, min(segment_max, log_max // 4))
@@ -79,8 +81,14 @@ class KernelLog:
         self._relieved = False
         self._segment = None
         self._next_segment()
-        # Another thread may hold the lock when the process forks.
-        os.register_at_fork(after_in_child=self._free_lock)
+        if shared:
+            # Another thread may hold the lock when the process forks. This keeps the object for good.
+            os.register_at_fork(after_in_child=self._free_lock)
+
+    def close(self):
+        """For a writer whose log comes to an end before its process does."""
+        os.close(self._segment.file)
+        os.close(self._folder)
 
     def prepare(self, kind, frames):
         """Makes the record of a message's frames: header, parent header, metadata, content, buffers."""

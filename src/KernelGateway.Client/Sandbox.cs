@@ -27,6 +27,7 @@ public sealed partial class Sandbox : IAsyncDisposable
         _info = info;
         LeaveRunning = leaveRunning;
         Files = new SandboxFiles(client, info.Id);
+        Commands = new SandboxCommands(client, info.Id);
     }
 
     /// <summary>The sandbox's id.</summary>
@@ -37,6 +38,9 @@ public sealed partial class Sandbox : IAsyncDisposable
 
     /// <summary>The sandbox's files; reading and writing them never waits for running code.</summary>
     public SandboxFiles Files { get; }
+
+    /// <summary>Commands in the sandbox; they run beside code, never behind it.</summary>
+    public SandboxCommands Commands { get; }
 
     /// <summary>Whether the sandbox lives on when this object is disposed: false after <see cref="CreateAsync(KernelGatewayClient?, CreateSandboxRequest?, CancellationToken)"/>, true after <see cref="FromIdAsync"/>.</summary>
     public bool LeaveRunning { get; set; }

@@ -1,7 +1,7 @@
 using KernelGateway.Benchmarks;
 
 // Ratios only: what two sides need in one and the same minute, taken in turn. Times alone say more about the machine.
-string[] all = ["client", "gateway", "lines", "create", "noise", "memory"];
+string[] all = ["client", "gateway", "lines", "create", "commands", "noise", "memory"];
 var quick = args.Contains("--quick");
 var chosen = args.Where(all.Contains).ToHashSet();
 if (args.FirstOrDefault(a => a != "--quick" && !all.Contains(a)) is { } unknown)
@@ -21,7 +21,7 @@ if (Wants("client"))
     await RoundTrips.CompareClientsAsync(raw, KernelKind.Plain, quick ? 50 : 400, report);
 }
 
-if (Wants("gateway") || Wants("lines") || Wants("create") || Wants("noise"))
+if (Wants("gateway") || Wants("lines") || Wants("create") || Wants("commands") || Wants("noise"))
 {
     await using var gateway = await GatewayProcess.StartAsync();
     if (Wants("gateway"))
@@ -33,6 +33,11 @@ if (Wants("gateway") || Wants("lines") || Wants("create") || Wants("noise"))
     {
         await PrintedLines.CompareAsync(raw, gateway, quick ? 20_000 : 100_000, flush: false, quick ? 2 : 7, report);
         await PrintedLines.CompareAsync(raw, gateway, quick ? 4_000 : 20_000, flush: true, quick ? 2 : 7, report);
+    }
+
+    if (Wants("commands"))
+    {
+        await Commands.CompareAsync(gateway, 50, report);
     }
 
     if (Wants("create"))

@@ -12,6 +12,8 @@ internal static class EventSize
     public static long Of(SandboxEvent e) => Fixed + e switch
     {
         OutputEvent output => 2L * output.Text.Length,
+        CommandOutputEvent output => 2L * ((output.Text?.Length ?? 0) + (output.Base64?.Length ?? 0)),
+        CommandStartedEvent started => 2L * ((started.Command?.Length ?? 0) + (started.Argv?.Sum(word => (long)word.Length) ?? 0)),
         ExecutionQueuedEvent queued => 2L * queued.Code.Length,
         ErrorEvent error => 2L * (error.Value.Length + error.Traceback.Sum(line => (long)line.Length)),
         ResultEvent result => Of(result.Data) + Of(result.Metadata),

@@ -107,7 +107,7 @@ internal static class SandboxRoutes
     private static string Of(string id, string executionId) => $"{Of(id)}/executions/{Segment(executionId)}";
 
     // Dots are not escaped, and Uri would resolve them to another route.
-    private static string Segment(string id) => id.Trim('.').Length > 0
+    internal static string Segment(string id) => id.Trim('.').Length > 0
         ? Uri.EscapeDataString(id)
         : throw new ArgumentException($"'{id}' cannot be an id.", nameof(id));
 }

@@ -12,6 +12,9 @@ public static class ErrorCodes
     /// <summary>404: no such execution in this sandbox.</summary>
     public const string ExecutionNotFound = "execution_not_found";
 
+    /// <summary>404: no such command in this sandbox.</summary>
+    public const string CommandNotFound = "command_not_found";
+
     /// <summary>404: no such context in this sandbox.</summary>
     public const string ContextNotFound = "context_not_found";
 

@@ -22,6 +22,9 @@ namespace KernelGateway.Contracts.Events;
 [JsonDerivedType(typeof(TruncatedEvent), "truncated")]
 [JsonDerivedType(typeof(GapEvent), "gap")]
 [JsonDerivedType(typeof(EgressDeniedEvent), "egressDenied")]
+[JsonDerivedType(typeof(CommandStartedEvent), "commandStarted")]
+[JsonDerivedType(typeof(CommandOutputEvent), "commandOutput")]
+[JsonDerivedType(typeof(CommandFinishedEvent), "commandFinished")]
 public record SandboxEvent
 {
     /// <summary>The event's number in its sandbox, from 1.</summary>
@@ -35,4 +38,7 @@ public record SandboxEvent
 
     /// <summary>The context it belongs to, when it belongs to one.</summary>
     public string? ContextId { get; init; }
+
+    /// <summary>The command it belongs to, when it belongs to one.</summary>
+    public string? CommandId { get; init; }
 }

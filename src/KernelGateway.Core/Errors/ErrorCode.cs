@@ -12,6 +12,9 @@ public enum ErrorCode
     /// <summary>No execution of that id in this sandbox, or it is too old to be remembered.</summary>
     ExecutionNotFound,
 
+    /// <summary>No command of that id in this sandbox, or it is too old to be remembered.</summary>
+    CommandNotFound,
+
     /// <summary>No context of that id in this sandbox.</summary>
     ContextNotFound,
 

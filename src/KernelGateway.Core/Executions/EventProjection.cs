@@ -1,3 +1,5 @@
+using System.Text;
+using System.Text.Unicode;
 using KernelGateway.Contracts.Events;
 using KernelGateway.Contracts.Executions;
 using KernelGateway.Contracts.Sandboxes;
@@ -9,16 +11,22 @@ namespace KernelGateway.Core.Executions;
 /// <summary>Turns a journal entry into the native event. Pure: the same entry always gives the same event, and every entry gives one.</summary>
 public static class EventProjection
 {
+    /// <summary>The <see cref="OmittedEvent.MessageType"/> of what was left out of a command's output.</summary>
+    public const string CommandOutput = "commandOutput";
+
     /// <summary>The event of an entry.</summary>
     public static SandboxEvent Project(JournalEntry entry)
     {
         ArgumentNullException.ThrowIfNull(entry);
         var shape = entry.Kind == JournalEntryKind.KernelMessage ? ProjectMessage(entry) : ProjectNote(entry);
+        var ofCommand = shape is CommandStartedEvent or CommandOutputEvent or CommandFinishedEvent or OmittedEvent { MessageType: CommandOutput };
+        var id = entry.ExecutionId.Length == 0 ? null : entry.ExecutionId;
         return shape with
         {
             Sequence = entry.Sequence,
             Time = entry.Time,
-            ExecutionId = entry.ExecutionId.Length == 0 ? null : entry.ExecutionId,
+            ExecutionId = ofCommand ? null : id,
+            CommandId = ofCommand ? id : null,
             ContextId = entry.ContextId.Length == 0 ? null : entry.ContextId,
         };
     }
@@ -47,6 +55,14 @@ public static class EventProjection
             case JournalEntryKind.EgressDenied:
                 var denied = Notes.Read<Notes.EgressDeniedNote>(entry);
                 return new EgressDeniedEvent { Host = denied.Host, Port = denied.Port, Rule = denied.Rule, Hint = denied.Hint, NotRecorded = denied.NotRecorded };
+            case JournalEntryKind.CommandStarted:
+                var command = Notes.Read<Notes.CommandNote>(entry);
+                return new CommandStartedEvent { Command = command.Command, Argv = command.Argv, Cwd = command.Cwd };
+            case JournalEntryKind.CommandOutput:
+                return ProjectOutput(entry);
+            case JournalEntryKind.CommandFinished:
+                var end = Notes.Read<Notes.CommandEndNote>(entry);
+                return new CommandFinishedEvent { ExitCode = end.ExitCode, DurationSeconds = end.Seconds, Reason = end.Reason, ReasonCode = end.ReasonCode, Violations = end.Violations ?? [] };
             case JournalEntryKind.Escalation:
                 var step = Notes.Read<Notes.EscalationNote>(entry);
                 return new EscalationEvent { Step = step.Step, ReasonCode = step.ReasonCode, Reason = step.Reason };
@@ -64,6 +80,19 @@ public static class EventProjection
             default:
                 return new GapEvent { Reason = Notes.Read<Notes.GapNote>(entry).Reason };
         }
+    }
+
+    /// <summary>What is not UTF-8 is given as it is; the agent never cuts a character in two.</summary>
+    private static CommandOutputEvent ProjectOutput(JournalEntry entry)
+    {
+        var bytes = entry.Frames[1].Span;
+        var isText = Utf8.IsValid(bytes);
+        return new CommandOutputEvent
+        {
+            Stream = entry.Frames[0].Span.SequenceEqual("stderr"u8) ? "stderr" : "stdout",
+            Text = isText ? Encoding.UTF8.GetString(bytes) : null,
+            Base64 = isText ? null : Convert.ToBase64String(bytes),
+        };
     }
 
     private static OmittedEvent Unreadable(string messageType, JournalEntry entry) => new()

@@ -53,6 +53,30 @@ internal sealed class OutputMeter
         return null;
     }
 
+    /// <summary>Why a piece of a command's output is not to be kept; null when it is.</summary>
+    /// <param name="size">Its bytes.</param>
+    /// <param name="limits">What may be kept.</param>
+    public Refusal? RefusePiece(long size, SandboxOptions limits)
+    {
+        var reason = _messages >= limits.MaxOutputMessages ? $"The command put out more than {limits.MaxOutputMessages} pieces."
+            : _bytes + size > limits.MaxOutputBytes ? $"The command put out more than {limits.MaxOutputBytes} bytes."
+            : null;
+        if (reason is not null)
+        {
+            return new Refusal(ReasonCodes.Output, reason);
+        }
+
+        CountPiece(size);
+        return null;
+    }
+
+    /// <summary>Counts a piece of a command's output that is kept.</summary>
+    public void CountPiece(long size)
+    {
+        _messages++;
+        _bytes += size;
+    }
+
     /// <summary>The gateway was away: what comes now was not said at once.</summary>
     public void ComeBack(DateTimeOffset now, DateTimeOffset began) => _rate.Allow(now - (_lastReplayed ?? began));
 

@@ -1,3 +1,4 @@
+using KernelGateway.Contracts;
 using KernelGateway.Contracts.Executions;
 
 namespace KernelGateway.Core.Executions;
@@ -16,6 +17,21 @@ internal sealed class ViolationLog
             lock (_gate)
             {
                 return _seen;
+            }
+        }
+    }
+
+    /// <summary>Adds what the host has counted meanwhile.</summary>
+    public void AddCounted(Provisioning.LimitCounters before, Provisioning.LimitCounters now, DateTimeOffset at)
+    {
+        AddSome(ReasonCodes.Oom, now.OomKills - before.OomKills, "A process was ended because the sandbox was out of memory.");
+        AddSome(ReasonCodes.Pids, now.PidsRefused - before.PidsRefused, "A process or thread was refused because the sandbox had as many as it may have.");
+
+        void AddSome(string kind, long? count, string message)
+        {
+            if (count > 0)
+            {
+                Add(kind, message, at, count.Value);
             }
         }
     }

@@ -35,6 +35,15 @@ public enum JournalEntryKind : byte
 
     /// <summary>The network policy refused a connection; one frame with <see cref="Notes.EgressDeniedNote"/>.</summary>
     EgressDenied = 16,
+
+    /// <summary>A command was accepted; one frame with <see cref="Notes.CommandNote"/>. Written before it is started. Its id is in <see cref="JournalEntry.ExecutionId"/>.</summary>
+    CommandStarted = 20,
+
+    /// <summary>A piece of what a command put out; two frames: the name of the stream, the bytes.</summary>
+    CommandOutput = 21,
+
+    /// <summary>A command ended; one frame with <see cref="Notes.CommandEndNote"/>.</summary>
+    CommandFinished = 22,
 }
 
 /// <summary>The Jupyter channel a message came on.</summary>
@@ -78,7 +87,7 @@ public sealed record JournalEntry
     /// <summary>The context it belongs to; empty when it belongs to none.</summary>
     public string ContextId { get; init; } = "";
 
-    /// <summary>The execution it belongs to; empty when it belongs to none.</summary>
+    /// <summary>The execution or command it belongs to; empty when it belongs to none.</summary>
     public string ExecutionId { get; init; } = "";
 
     /// <summary>Where in the kernel's log it came from; <c>null</c> when it came from elsewhere.</summary>

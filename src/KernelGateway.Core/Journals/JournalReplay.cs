@@ -1,10 +1,11 @@
+using KernelGateway.Core.Commands;
 using KernelGateway.Core.Executions;
 using KernelGateway.Jupyter.Messaging;
 
 namespace KernelGateway.Core.Journals;
 
 /// <summary>What a journal that is being opened says about where its sandbox stood.</summary>
-internal sealed class JournalReplay(ExecutionTable executions)
+internal sealed class JournalReplay(ExecutionTable executions, CommandTable commands)
 {
     private readonly Dictionary<string, SourcePosition> _positions = new(StringComparer.Ordinal);
 
@@ -24,6 +25,7 @@ internal sealed class JournalReplay(ExecutionTable executions)
 
         if (entry.ExecutionId.Length > 0)
         {
+            commands.Replay(entry);
             executions.Replay(entry, entry.Kind == JournalEntryKind.KernelMessage ? TypeOf(entry) : null);
         }
     }

@@ -69,6 +69,18 @@ public static partial class Notes
         double? LifetimeSeconds,
         SandboxLimits? Limits);
 
+    /// <summary>Body of <see cref="JournalEntryKind.CommandStarted"/>. Without its variables and input, which may hold secrets.</summary>
+    public sealed record CommandNote(string? Command, IReadOnlyList<string>? Argv, string? Cwd, double TimeoutSeconds, bool Terminal, string? IdempotencyKey);
+
+    /// <summary>Body of <see cref="JournalEntryKind.CommandFinished"/>.</summary>
+    /// <param name="Lost">Its own end was not seen.</param>
+    /// <param name="ExitCode">As a shell gives it; null when it is not known.</param>
+    /// <param name="Seconds">How long it ran.</param>
+    /// <param name="Reason">Why, in a sentence.</param>
+    /// <param name="ReasonCode">The same in a word.</param>
+    /// <param name="Violations">Limits it came up against.</param>
+    public sealed record CommandEndNote(bool Lost, int? ExitCode, double? Seconds, string? Reason, string? ReasonCode, IReadOnlyList<Violation>? Violations);
+
     /// <summary>The one frame of such an entry.</summary>
     public static IReadOnlyList<ReadOnlyMemory<byte>> Frame<T>(T note) =>
         [JsonSerializer.SerializeToUtf8Bytes(note, typeof(T), NoteJson.Default)];
@@ -88,5 +100,7 @@ public static partial class Notes
     [JsonSerializable(typeof(EgressDeniedNote))]
     [JsonSerializable(typeof(EscalationNote))]
     [JsonSerializable(typeof(ChangeNote))]
+    [JsonSerializable(typeof(CommandNote))]
+    [JsonSerializable(typeof(CommandEndNote))]
     private sealed partial class NoteJson : JsonSerializerContext;
 }

@@ -14,6 +14,12 @@ public enum KernelLogKind
 
     /// <summary>A stand-in for a message that was too large for the log: its content is <c>{"msg_type": …, "size": bytes}</c>.</summary>
     LeftOut = 4,
+
+    /// <summary>A piece of what a command put out: the name of the stream, the bytes.</summary>
+    CommandOutput = 5,
+
+    /// <summary>How a command ended, as JSON.</summary>
+    CommandEnd = 6,
 }
 
 /// <summary>One record of a kernel's log. Complete and unaltered since it was written, but written by sandboxed code: its content is to be checked like anything else from there.</summary>

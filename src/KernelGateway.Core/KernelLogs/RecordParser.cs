@@ -60,7 +60,7 @@ internal sealed class RecordParser(int payloadLimit)
 
         ulong sequence = BinaryPrimitives.ReadUInt64LittleEndian(head[CheckedHeadStart..]);
         uint kind = BinaryPrimitives.ReadUInt32LittleEndian(head[KindOffset..]);
-        if (sequence is 0 or > long.MaxValue || kind is < (uint)KernelLogKind.IOPub or > (uint)KernelLogKind.LeftOut)
+        if (sequence is 0 or > long.MaxValue || kind is < (uint)KernelLogKind.IOPub or > (uint)KernelLogKind.CommandEnd)
         {
             return Faulty(KernelLogFaultKind.Malformed, "A record's number or kind is impossible.");
         }

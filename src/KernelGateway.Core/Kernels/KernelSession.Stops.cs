@@ -185,13 +185,12 @@ internal sealed partial class KernelSession
     {
         if (execution.CountersBefore is { } before && _measurable?.ReadCounters() is { } now)
         {
-            Add(ReasonCodes.Oom, now.OomKills - before.OomKills, "A process was ended because the sandbox was out of memory.");
-            Add(ReasonCodes.Pids, now.PidsRefused - before.PidsRefused, "A process or thread was refused because the sandbox had as many as it may have.");
+            execution.Violations.AddCounted(before, now, _time.GetUtcNow());
         }
 
         if (note.Status == ExecutionStatus.Error && execution.ErrorCause == ReasonCodes.Disk)
         {
-            Add(ReasonCodes.Disk, 1, "The code was told that there is no room for its files.");
+            execution.Violations.Add(ReasonCodes.Disk, "The code was told that there is no room for its files.", _time.GetUtcNow());
         }
 
         var seen = execution.Violations.Seen;
@@ -202,13 +201,5 @@ internal sealed partial class KernelSession
             Violations = seen.Count > 0 ? seen : null,
             Output = execution.Output.Counters,
         };
-
-        void Add(string kind, long? count, string message)
-        {
-            if (count > 0)
-            {
-                execution.Violations.Add(kind, message, _time.GetUtcNow(), count.Value);
-            }
-        }
     }
 }

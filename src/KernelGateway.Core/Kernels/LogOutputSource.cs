@@ -1,4 +1,3 @@
-using System.Threading.Channels;
 using KernelGateway.Core.Journals;
 using KernelGateway.Core.KernelLogs;
 
@@ -7,25 +6,19 @@ namespace KernelGateway.Core.Kernels;
 /// <summary>Reads the log that our launcher writes before it publishes. IOPub and the reply only say that it is worth looking.</summary>
 internal sealed class LogOutputSource : IKernelOutputSource
 {
-    /// <summary>A wake-up is lost only when IOPub is being reconnected; then this is how late the log is looked at.</summary>
-    private static readonly TimeSpan LookAnyway = TimeSpan.FromSeconds(1);
-
-    // Holds one wake-up at most: it serves all that came since the last look. A semaphore with a time-out would do the
-    // same with two changes of threads more for each message.
-    private readonly Channel<bool> _wake = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite, SingleReader = true });
+    private readonly WakeUp _wake;
     private readonly string _kernelId;
     private readonly KernelLogReader _reader;
-    private readonly ITimer _lookAnyway;
 
     public LogOutputSource(string kernelId, KernelLogReader reader, TimeProvider time)
     {
         _kernelId = kernelId;
         _reader = reader;
-        _lookAnyway = time.CreateTimer(static source => ((LogOutputSource)source!).Wake(), this, LookAnyway, LookAnyway);
+        _wake = new WakeUp(time);
     }
 
     /// <summary>Says that the kernel has published something.</summary>
-    public void Wake() => _wake.Writer.TryWrite(true);
+    public void Wake() => _wake.Wake();
 
     public bool TryRead(out KernelOutput output)
     {
@@ -51,13 +44,13 @@ internal sealed class LogOutputSource : IKernelOutputSource
         return false;
     }
 
-    public async ValueTask WaitAsync(CancellationToken cancellationToken) => await _wake.Reader.ReadAsync(cancellationToken);
+    public ValueTask WaitAsync(CancellationToken cancellationToken) => _wake.WaitAsync(cancellationToken);
 
     public void Acknowledge() => _reader.Acknowledge(_reader.Position);
 
     public void Dispose()
     {
-        _lookAnyway.Dispose();
+        _wake.Dispose();
         _reader.Dispose();
     }
 

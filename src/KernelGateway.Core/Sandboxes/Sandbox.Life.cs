@@ -26,6 +26,7 @@ public sealed partial class Sandbox
             Fault.At("sandbox.host_made");
             Change(r => r with { Host = host.Describe() }, host);
             Fault.At("sandbox.host_saved");
+            _commands.Attach(host, null);
             await OpenEgressAsync(host, cancellationToken);
             await StartDefaultAsync(host, cancellationToken);
             Fault.At("sandbox.kernel_launched");
@@ -74,6 +75,7 @@ public sealed partial class Sandbox
                 _host = host; // Nothing of its record has changed, so nothing is written.
             }
 
+            _commands.Attach(host, recorded);
             await OpenEgressAsync(host, cancellationToken); // Before anything else that takes time: code in it has been waiting for it.
             await KillForgottenAsync(host);
             foreach (var context in _record.Contexts)
@@ -153,7 +155,7 @@ public sealed partial class Sandbox
                 return (ReasonCodes.Lifetime, "Its lifetime is over.");
             }
 
-            if (_readers > 0 || _contexts.AreBusy)
+            if (_readers > 0 || _contexts.AreBusy || _commands.IsBusy)
             {
                 _lastActivity = _time.GetTimestamp();
                 return null;
@@ -184,6 +186,7 @@ public sealed partial class Sandbox
         try
         {
             await _contexts.ReleaseAsync();
+            await _commands.DisposeAsync();
             await CloseEgressAsync();
             if (_host is not null)
             {
@@ -259,6 +262,7 @@ public sealed partial class Sandbox
             await host.DisposeAsync();
         }
 
+        await _commands.EndAsync(code, reason);
         lock (_gate)
         {
             _host = null;

@@ -1,5 +1,6 @@
 using KernelGateway.Contracts.Executions;
 using KernelGateway.Contracts.Sandboxes;
+using KernelGateway.Core.Commands;
 using KernelGateway.Core.Egress;
 using KernelGateway.Core.Environments;
 using KernelGateway.Core.Errors;
@@ -24,6 +25,8 @@ public sealed partial class Sandbox : IAsyncDisposable
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
     private readonly ExecutionTable _executions;
+    private readonly CommandTable _commandTable;
+    private readonly SandboxCommands _commands;
     private readonly SemaphoreSlim _life = new(1, 1);
 
     // Cancelled when it is to end, so that nothing that is under way holds that up.
@@ -46,6 +49,7 @@ public sealed partial class Sandbox : IAsyncDisposable
         EnvironmentDefinition environment,
         Journal journal,
         ExecutionTable executions,
+        CommandTable commands,
         ISandboxStore store,
         SandboxOptions options,
         TimeProvider time,
@@ -58,6 +62,8 @@ public sealed partial class Sandbox : IAsyncDisposable
         _environment = environment;
         Journal = journal;
         _executions = executions;
+        _commandTable = commands;
+        _commands = new SandboxCommands(record.Id, commands, Journal, options, time, logger);
         _store = store;
         _options = options;
         _time = time;

@@ -89,6 +89,14 @@ public sealed class SandboxOptions
     [Range(1, 100_000, ErrorMessage = "Gateway:Sandboxes:MaxQueuedExecutions must be between 1 and 100000.")]
     public int MaxQueuedExecutions { get; set; } = 100;
 
+    /// <summary>Most commands that run at once in one sandbox. Default 16.</summary>
+    [Range(1, 64, ErrorMessage = "Gateway:Sandboxes:MaxCommands must be between 1 and 64.")]
+    public int MaxCommands { get; set; } = 16;
+
+    /// <summary>How long a command that is past its time limit may go on after SIGTERM, before SIGKILL. Default 2 s.</summary>
+    [Range(typeof(TimeSpan), "00:00:00", "01:00:00", ErrorMessage = "Gateway:Sandboxes:CommandGrace must be between 00:00:00 and 01:00:00.")]
+    public TimeSpan CommandGrace { get; set; } = TimeSpan.FromSeconds(2);
+
     /// <summary>Executions remembered per sandbox; of older ones only the events are left. Default 1000.</summary>
     [Range(10, 1_000_000, ErrorMessage = "Gateway:Sandboxes:KeepExecutions must be between 10 and 1000000.")]
     public int KeepExecutions { get; set; } = 1000;

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using KernelGateway.Contracts;
 using KernelGateway.Contracts.Sandboxes;
+using KernelGateway.Core.Commands;
 using KernelGateway.Core.Egress;
 using KernelGateway.Core.Environments;
 using KernelGateway.Core.Errors;
@@ -251,7 +252,8 @@ public sealed partial class SandboxRegistry : BackgroundService
     private Sandbox Open(SandboxRecord record, EnvironmentDefinition environment, out Func<string, SourcePosition?> recorded)
     {
         var executions = new ExecutionTable(record.Id, _options.KeepExecutions);
-        var replay = new JournalReplay(executions);
+        var commands = new CommandTable(record.Id, _options.KeepExecutions);
+        var replay = new JournalReplay(executions, commands);
         var store = FileJournalStore.Open(JournalFolder(record.Id), _journalOptions, replay.Take);
         foreach (var damage in store.Damage)
         {
@@ -259,7 +261,7 @@ public sealed partial class SandboxRegistry : BackgroundService
         }
 
         recorded = replay.PositionIn;
-        return new Sandbox(record, environment, new Journal(store, _time), executions, _store, _options, _time, _logger, _network, replay.LastTime);
+        return new Sandbox(record, environment, new Journal(store, _time), executions, commands, _store, _options, _time, _logger, _network, replay.LastTime);
     }
 
     private async Task RestoreAsync(CancellationToken cancellationToken)

@@ -77,7 +77,7 @@ internal static partial class KernelPlan
         }
     }
 
-    private static Dictionary<string, string> Merge(IReadOnlyDictionary<string, string> own, IReadOnlyDictionary<string, string>[] layers)
+    internal static Dictionary<string, string> Merge(IReadOnlyDictionary<string, string> own, IReadOnlyDictionary<string, string>[] layers)
     {
         var merged = new Dictionary<string, string>(own, StringComparer.Ordinal);
         foreach (var layer in layers)
@@ -92,7 +92,7 @@ internal static partial class KernelPlan
         return merged;
     }
 
-    private static string WorkingDirectory(string? asked, LauncherPlace place)
+    internal static string WorkingDirectory(string? asked, LauncherPlace place)
     {
         if (string.IsNullOrEmpty(asked))
         {

@@ -28,6 +28,7 @@ internal sealed class LauncherClient : IAsyncDisposable
     private readonly NetworkStream _stream;
     private readonly TimeProvider _time;
     private readonly Action<string, AgentExit> _kernelEnded;
+    private readonly Action<string>? _commandActivity;
     private readonly SemaphoreSlim _sending = new(1, 1);
     private readonly ConcurrentDictionary<long, TaskCompletionSource<JsonElement>> _pending = new();
     private readonly TaskCompletionSource<string> _closed = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -38,11 +39,13 @@ internal sealed class LauncherClient : IAsyncDisposable
     /// <param name="agentPid">The peer's number on this host.</param>
     /// <param name="kernelEnded">Called for each exit event, in order; must not block or throw.</param>
     /// <param name="time">For deadlines.</param>
-    internal LauncherClient(Socket socket, int agentPid, Action<string, AgentExit> kernelEnded, TimeProvider time)
+    /// <param name="commandActivity">Called when there is something new in the log of a command; must not block or throw.</param>
+    internal LauncherClient(Socket socket, int agentPid, Action<string, AgentExit> kernelEnded, TimeProvider time, Action<string>? commandActivity = null)
     {
         _socket = socket;
         _stream = new NetworkStream(socket, ownsSocket: true);
         _kernelEnded = kernelEnded;
+        _commandActivity = commandActivity;
         _time = time;
         AgentPid = agentPid;
         _reading = ReadAsync();
@@ -54,8 +57,8 @@ internal sealed class LauncherClient : IAsyncDisposable
     /// <summary>Completes with the first reason when the connection has ended; never faults.</summary>
     internal Task<string> Closed => _closed.Task;
 
-    /// <summary>Asks who the agent is and which kernels it has.</summary>
-    internal async Task<IReadOnlyList<AgentKernel>> HelloAsync(CancellationToken cancellationToken)
+    /// <summary>Asks who the agent is and which kernels and commands it has.</summary>
+    internal async Task<AgentHello> HelloAsync(CancellationToken cancellationToken)
     {
         var answer = await AskAsync(new JsonObject { ["op"] = "hello" }, cancellationToken);
         if (!answer.TryGetProperty("protocol", out var protocol) || protocol.ValueKind != JsonValueKind.Number
@@ -64,9 +67,12 @@ internal sealed class LauncherClient : IAsyncDisposable
             throw new GatewayException(ErrorCode.KernelFailed, $"The agent of the sandbox speaks another protocol than {Protocol}; it is of another version of the gateway.");
         }
 
-        return answer.TryGetProperty("kernels", out var kernels) && kernels.ValueKind == JsonValueKind.Array
-            ? [.. kernels.EnumerateArray().Select(AgentKernel.Parse).OfType<AgentKernel>()]
-            : [];
+        return new AgentHello(
+            [.. List("kernels").Select(AgentKernel.Parse).OfType<AgentKernel>()],
+            [.. List("commands").Select(command => command.ValueKind == JsonValueKind.Object ? AgentKernel.Text(command, "command") : null).OfType<string>()]);
+
+        IEnumerable<JsonElement> List(string name) =>
+            answer.TryGetProperty(name, out var list) && list.ValueKind == JsonValueKind.Array ? list.EnumerateArray() : [];
     }
 
     /// <summary>Starts a kernel. Returns when its process runs.</summary>
@@ -92,6 +98,13 @@ internal sealed class LauncherClient : IAsyncDisposable
     internal Task ForwardAsync(string socket, IReadOnlyList<int> ports, CancellationToken cancellationToken) => AskAsync(
         new JsonObject { ["op"] = "forward", ["socket"] = socket, ["ports"] = new JsonArray([.. ports.Select(port => (JsonNode)port)]) },
         cancellationToken);
+
+    /// <summary>Does something with a command; see <c>agent_commands.py</c>.</summary>
+    internal Task CommandAsync(string command, string act, JsonObject request, CancellationToken cancellationToken)
+    {
+        (request["op"], request["command"], request["do"]) = ("command", command, act);
+        return AskAsync(request, cancellationToken);
+    }
 
     /// <summary>Sends SIGTERM to all that a kernel has started, and not to the kernel.</summary>
     internal Task TerminateChildrenAsync(string kernel, CancellationToken cancellationToken) => AskAsync(
@@ -121,7 +134,7 @@ internal sealed class LauncherClient : IAsyncDisposable
         byte[] line = [.. JsonSerializer.SerializeToUtf8Bytes(request), (byte)'\n'];
         if (line.Length > MaxRequest)
         {
-            throw new GatewayException(ErrorCode.InvalidArgument, $"The environment variables of the kernel are too large: with the command they may have {MaxRequest} bytes.");
+            throw new GatewayException(ErrorCode.InvalidArgument, $"The command, its environment variables and its input are too large: together they may have {MaxRequest} bytes.");
         }
 
         var answered = new TaskCompletionSource<JsonElement>(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -220,6 +233,10 @@ internal sealed class LauncherClient : IAsyncDisposable
             {
                 _kernelEnded(kernel, AgentExit.Parse(message));
             }
+            else if (name == "output" && AgentKernel.Text(message, "command") is { } command)
+            {
+                _commandActivity?.Invoke(command);
+            }
 
             return;
         }
@@ -236,8 +253,9 @@ internal sealed class LauncherClient : IAsyncDisposable
         }
         else
         {
-            answered.TrySetException(new GatewayException(ErrorCode.KernelFailed,
-                Native.TextTail.Clean(AgentKernel.Text(message, "error") ?? "The agent of the sandbox refused and gave no reason.")));
+            var (code, field) = CommandRequest.Meaning(message);
+            answered.TrySetException(new GatewayException(code,
+                Native.TextTail.Clean(AgentKernel.Text(message, "error") ?? "The agent of the sandbox refused and gave no reason."), field));
         }
     }
 

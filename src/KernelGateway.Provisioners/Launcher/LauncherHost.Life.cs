@@ -73,7 +73,7 @@ internal sealed partial class LauncherHost
         }
 
         var (socket, pid) = await AgentSocket.ConnectAsync(_place.Sockets, _place.Uid, _place.Gone, within, _time, cancellationToken);
-        _client = new LauncherClient(socket, pid, KernelEnded, _time);
+        _client = new LauncherClient(socket, pid, KernelEnded, _time, CommandActivity);
         if (past is not null)
         {
             await RestoreAsync(past.Kernels, cancellationToken);
@@ -111,7 +111,9 @@ internal sealed partial class LauncherHost
     private async Task RestoreAsync(IReadOnlyList<KernelRecord> records, CancellationToken cancellationToken)
     {
         var found = new Dictionary<string, AgentKernel>();
-        foreach (var kernel in await Client.HelloAsync(cancellationToken))
+        var hello = await Client.HelloAsync(cancellationToken);
+        _commandsFound = hello.Commands;
+        foreach (var kernel in hello.Kernels)
         {
             found[kernel.Kernel] = kernel;
         }

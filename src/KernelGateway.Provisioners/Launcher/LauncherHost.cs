@@ -57,7 +57,7 @@ internal sealed partial class LauncherHost : IKernelHost, IFileHost
     public IEgressDoor? Egress => _place.Egress is { } folder ? new EgressDoor(folder, _place.EgressInside, _place.Uid, Client) : null;
 
     public TPower? PowerOf<TPower>()
-        where TPower : class => _place as TPower;
+        where TPower : class => this as TPower ?? _place as TPower;
 
     private LauncherClient Client => _client ?? throw new InvalidOperationException("Not connected.");
 

@@ -1,3 +1,4 @@
+using KernelGateway.Core.Commands;
 using KernelGateway.Core.Errors;
 using KernelGateway.Core.Provisioning;
 using KernelGateway.Jupyter;

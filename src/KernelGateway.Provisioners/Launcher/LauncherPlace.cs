@@ -49,6 +49,9 @@ internal abstract class LauncherPlace : IDisposable
     /// <summary>What the system inside comes from.</summary>
     internal virtual string? RunsOn => null;
 
+    /// <summary>Why no packages of the system can be installed in it, and the way out.</summary>
+    internal abstract string WhyNoSystemPackages { get; }
+
     /// <summary>How full its disk is; <c>null</c> when it has none of its own.</summary>
     internal virtual DiskUse? MeasureDisk() => null;
 

@@ -34,6 +34,9 @@ internal sealed class OciPlace(OciSite site, OciSandbox sandbox, string system, 
 
     internal override string RunsOn => system;
 
+    internal override string WhyNoSystemPackages =>
+        "Sandboxes of the variant 'local' have no root and a read-only /usr, so packages of the system cannot be installed in them. Add them to packages.txt of the environment, run kernel-images/build.sh for it, and make a new sandbox.";
+
     internal override DiskUse? MeasureDisk() => site.Measure(sandbox);
 
     internal override long OomKills() => sandbox.Cgroup.OomKills();

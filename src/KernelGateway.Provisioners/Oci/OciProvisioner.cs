@@ -45,7 +45,7 @@ public sealed partial class OciProvisioner : IKernelProvisioner, IDisposable
     public bool ConfinesNetwork => true;
 
     /// <inheritdoc/>
-    public IReadOnlyCollection<Type> Powers => [typeof(ILimitable), typeof(IMeasurable)];
+    public IReadOnlyCollection<Type> Powers => [typeof(ILimitable), typeof(IMeasurable), typeof(ICommandHost)];
 
     /// <inheritdoc/>
     public async Task<ProvisionerReadiness> CheckAsync(CancellationToken cancellationToken)

@@ -14,6 +14,9 @@ internal sealed class ProcessPlace(ProcessSite site, WatchedProcess agent) : Lau
 
     internal override string RunsOn => "host";
 
+    internal override string WhyNoSystemPackages =>
+        "In the variant 'local-eval' packages of the system would be installed on the gateway's own host, which no sandbox may change. Install them on the host, or use the variant 'local' with an image made by kernel-images/build.sh.";
+
     /// <summary>Its work folder, and nothing else of the host: there is no wall, but no need to lead past it either.</summary>
     internal override FileRoot Files => new(WorkInside, WorkInside, "/", [], () => agent.IsAlive);
 

@@ -36,6 +36,9 @@ public sealed partial class ProcessProvisioner : IKernelProvisioner
     public string Name => VariantName;
 
     /// <inheritdoc/>
+    public IReadOnlyCollection<Type> Powers => [typeof(ICommandHost)];
+
+    /// <inheritdoc/>
     public Task<ProvisionerReadiness> CheckAsync(CancellationToken cancellationToken)
     {
         var reason = _options.Enabled ? FindMissing() : NotAllowed;

@@ -16,6 +16,7 @@ internal static class Errors
         ErrorCode.Forbidden => (403, ErrorCodes.Forbidden, "Not allowed for this API key"),
         ErrorCode.SandboxNotFound => (404, ErrorCodes.SandboxNotFound, "Unknown sandbox"),
         ErrorCode.ExecutionNotFound => (404, ErrorCodes.ExecutionNotFound, "Unknown execution"),
+        ErrorCode.CommandNotFound => (404, ErrorCodes.CommandNotFound, "Unknown command"),
         ErrorCode.ContextNotFound => (404, ErrorCodes.ContextNotFound, "Unknown context"),
         ErrorCode.VariableNotFound => (404, ErrorCodes.VariableNotFound, "Unknown variable"),
         ErrorCode.Conflict => (409, ErrorCodes.Conflict, "Not possible in the present state"),

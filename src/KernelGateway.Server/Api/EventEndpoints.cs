@@ -23,6 +23,7 @@ internal static class EventEndpoints
         long? after,
         bool? follow,
         string? executionId,
+        string? commandId,
         SandboxRegistry registry,
         HttpContext http,
         IOptions<JsonOptions> json,
@@ -36,6 +37,11 @@ internal static class EventEndpoints
             _ = sandbox.GetExecution(executionId);
         }
 
+        if (commandId is not null)
+        {
+            _ = sandbox.GetCommand(commandId);
+        }
+
         var lines = http.Request.Headers.Accept.Any(a => a?.Contains("application/x-ndjson", StringComparison.OrdinalIgnoreCase) == true);
         http.Response.ContentType = lines ? "application/x-ndjson" : "text/event-stream";
         using var lease = sandbox.Lease();
@@ -43,7 +49,7 @@ internal static class EventEndpoints
         var entries = sandbox.Journal.ReadAsync(number, follow ?? true, http.RequestAborted);
         try
         {
-            await stream.WriteAsync(entries, executionId, http.RequestAborted);
+            await stream.WriteAsync(entries, executionId ?? commandId, http.RequestAborted);
         }
         catch (OperationCanceledException)
         {

@@ -15,7 +15,7 @@ internal static class ExecutionEndpoints
         group.MapPost("", RunAsync).WithName("RunCode").WithSummary("Runs code; answers at once with the id, or with wait=true when it has ended. A caller that goes away does not stop it.")
             .Produces<ExecutionInfo>().Produces<ExecutionInfo>(202);
         group.MapGet("", (string id, int? limit, SandboxRegistry registry, HttpContext http) =>
-                registry.Get(id, http.Owner()).ListExecutions(Limit(limit)).Select(e => e.Info).ToList())
+                registry.Get(id, http.Owner()).ListExecutions(Page.Limit(limit)).Select(e => e.Info).ToList())
             .WithName("ListExecutions").WithSummary("The executions that are remembered, newest first.");
         group.MapGet("/{executionId}", GetAsync).WithName("GetExecution").WithSummary("One execution; with its output once it has ended.").Produces<ExecutionInfo>();
         group.MapPost("/{executionId}/interrupt", InterruptAsync).WithName("InterruptExecution").WithSummary("Stops a run; the kernel and its variables stay. With escalate, more and more force follows until the run has ended.");
@@ -68,11 +68,4 @@ internal static class ExecutionEndpoints
         await execution.Finished.WaitAsync(cancellationToken);
         return execution.Info with { Result = await sandbox.GetResultAsync(execution, cancellationToken) };
     }
-
-    private static int Limit(int? limit) => limit switch
-    {
-        null => 50,
-        >= 1 and <= 1000 => limit.Value,
-        _ => throw new GatewayException(ErrorCode.InvalidArgument, $"'limit' must be between 1 and 1000, but is {limit}.", "limit"),
-    };
 }

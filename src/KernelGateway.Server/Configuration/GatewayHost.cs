@@ -72,6 +72,7 @@ public static partial class GatewayHost
         api.MapExecutions();
         api.MapContexts();
         api.MapVariables();
+        api.MapCommands();
         api.MapEvents();
         api.MapFiles();
         api.MapKeys();

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using KernelGateway.Contracts.Commands;
 using KernelGateway.Contracts.Events;
 using KernelGateway.Contracts.Executions;
 using KernelGateway.Contracts.Files;
@@ -71,6 +72,28 @@ internal sealed class SandboxHub(SandboxRegistry registry, IOptions<FileOptions>
             executionId ?? "",
             value ?? throw new GatewayException(ErrorCode.InvalidArgument, "'value' is missing.", "value"),
             Context.ConnectionAborted);
+
+    /// <summary>Runs a command beside the code; answers when it runs, the rest comes as events.</summary>
+    public async Task<CommandInfo> StartCommand(string sandboxId, StartCommandRequest request) =>
+        (await Find(sandboxId).StartCommandAsync(request ?? throw new GatewayException(ErrorCode.InvalidArgument, "The second argument must be an object with 'command' or 'argv'.", "command"))).Info;
+
+    /// <summary>Writes to the standard input of a command, or closes it.</summary>
+    public Task WriteCommandInput(string sandboxId, string commandId, CommandInputRequest request) =>
+        Find(sandboxId).WriteCommandAsync(
+            commandId ?? "",
+            request ?? throw new GatewayException(ErrorCode.InvalidArgument, "The third argument must be an object with 'text', 'base64' or 'close'.", "text"),
+            Context.ConnectionAborted);
+
+    /// <summary>Sends a signal to the process group of a command.</summary>
+    public Task SignalCommand(string sandboxId, string commandId, string signal) =>
+        Find(sandboxId).SignalCommandAsync(commandId ?? "", signal, Context.ConnectionAborted);
+
+    /// <summary>Ends a command and all it has started, at once.</summary>
+    public Task KillCommand(string sandboxId, string commandId) => Find(sandboxId).KillCommandAsync(commandId ?? "", Context.ConnectionAborted);
+
+    /// <summary>Changes the size of a command's terminal.</summary>
+    public Task ResizeCommand(string sandboxId, string commandId, int columns, int rows) =>
+        Find(sandboxId).ResizeCommandAsync(commandId ?? "", new PtySize(columns, rows), Context.ConnectionAborted);
 
     /// <summary>Changes of files below a folder, from <c>ready</c> on, until the sandbox has ended or the client stops.</summary>
     public IAsyncEnumerable<FileChange> WatchFiles(string sandboxId, string? path, bool recursive, CancellationToken cancellationToken)

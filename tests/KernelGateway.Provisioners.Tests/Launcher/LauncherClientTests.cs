@@ -84,8 +84,9 @@ public sealed class LauncherClientTests : IDisposable
         await _agent.SendAsync(line + "\n");
         var hello = client.HelloAsync(cancellationToken);
         await _agent.ReadLineAsync();
-        await _agent.SendAsync("""{"id":1,"ok":true,"protocol":1,"pid":7,"kernels":[null,7,{"kernel":5},{"kernel":"k","running":true}]}""" + "\n");
-        (await hello).Should().Equal(new AgentKernel("k", true, null));
+        await _agent.SendAsync("""{"id":1,"ok":true,"protocol":1,"pid":7,"kernels":[null,7,{"kernel":5},{"kernel":"k","running":true}],"commands":[null,[],{"command":7},{"command":"c"}]}""" + "\n");
+        (await hello).Kernels.Should().Equal(new AgentKernel("k", true, null));
+        (await hello).Commands.Should().Equal("c");
     }
 
     [Test]

@@ -1,0 +1,111 @@
+using KernelGateway.Contracts.Commands;
+using KernelGateway.Contracts.Sandboxes;
+using KernelGateway.Core.Commands;
+using KernelGateway.Core.Errors;
+using KernelGateway.Core.Journals;
+using KernelGateway.Core.Provisioning;
+
+namespace KernelGateway.Core.Sandboxes;
+
+/// <summary>Its commands; they run beside code, never behind it.</summary>
+public sealed partial class Sandbox
+{
+    /// <summary>Starts a command; it goes on whatever becomes of the caller. Returns when it runs.</summary>
+    public Task<Command> StartCommandAsync(StartCommandRequest request)
+    {
+        ArgumentNullException.ThrowIfNull(request);
+        _ = CommandHost();
+        var launch = CommandRequests.ToLaunch(request, _record.TimeoutSeconds, KernelVariables(), _options);
+        var note = new Notes.CommandNote(
+            request.Command, request.Argv, launch.WorkingDirectory, launch.Timeout.TotalSeconds, launch.Terminal is not null,
+            CreateSandboxValidator.IdempotencyKey(request.IdempotencyKey));
+        Touch();
+        return _commands.StartAsync(launch, note);
+    }
+
+    /// <summary>Finds a command.</summary>
+    /// <exception cref="GatewayException"><see cref="ErrorCode.CommandNotFound"/>.</exception>
+    public Command GetCommand(string commandId) => _commandTable.Find(commandId)
+        ?? throw new GatewayException(ErrorCode.CommandNotFound, $"This sandbox has no command of that id, or it is older than the last {_options.KeepExecutions}; its events may still be there.", "commandId");
+
+    /// <summary>The commands that are remembered, newest first.</summary>
+    public IReadOnlyList<Command> ListCommands(int limit) => _commandTable.List(limit);
+
+    /// <summary>Gathers what one ended command put out.</summary>
+    public Task<CommandResult> GetResultAsync(Command command, CancellationToken cancellationToken) =>
+        CommandResults.GatherAsync(Journal, command, _options.MaxResultBytes, cancellationToken);
+
+    /// <summary>Writes to a command's standard input.</summary>
+    public Task WriteCommandAsync(string commandId, CommandInputRequest request, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(request);
+        var input = CommandRequests.Input(request.Text, request.Base64, "text");
+        return input.IsEmpty && !request.Close
+            ? throw new GatewayException(ErrorCode.InvalidArgument, "Give 'text' or 'base64' to write, or 'close': true.", "text")
+            : Running(commandId).WriteCommandAsync(commandId, input, request.Close, cancellationToken);
+    }
+
+    /// <summary>Sends a signal to a command's process group.</summary>
+    public Task SignalCommandAsync(string commandId, string? signal, CancellationToken cancellationToken)
+    {
+        var number = SignalNames.Parse(signal);
+        var host = Running(commandId);
+        GetCommand(commandId).Killed |= number is 9 or 15;
+        return host.SignalCommandAsync(commandId, number, all: false, cancellationToken);
+    }
+
+    /// <summary>Ends a command and all it has started, at once. Does nothing when it has ended.</summary>
+    public async Task KillCommandAsync(string commandId, CancellationToken cancellationToken)
+    {
+        var command = GetCommand(commandId);
+        if (command.HasEnded)
+        {
+            return;
+        }
+
+        command.Killed = true;
+        try
+        {
+            await Running(commandId).SignalCommandAsync(commandId, 9, all: true, cancellationToken);
+        }
+        catch (GatewayException e) when (e.Code == ErrorCode.Conflict)
+        {
+            // By itself, just now.
+        }
+    }
+
+    /// <summary>Changes the size of a command's terminal.</summary>
+    public Task ResizeCommandAsync(string commandId, PtySize size, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(size);
+        return Running(commandId).ResizeCommandAsync(commandId, CommandRequests.Size(size), cancellationToken);
+    }
+
+    /// <summary>Installs packages of the system, where the variant can.</summary>
+    /// <exception cref="GatewayException"><see cref="ErrorCode.NotSupported"/>: it cannot; the message says why, and the way out.</exception>
+    public void InstallSystemPackages(InstallSystemPackagesRequest request)
+    {
+        ArgumentNullException.ThrowIfNull(request);
+        throw request.Packages is null or { Count: 0 } || request.Packages.Any(string.IsNullOrWhiteSpace)
+            ? new GatewayException(ErrorCode.InvalidArgument, "'packages' must name at least one package.", "packages")
+            : new GatewayException(ErrorCode.NotSupported, CommandHost().WhyNoSystemPackages);
+    }
+
+    private ICommandHost Running(string commandId)
+    {
+        var command = GetCommand(commandId);
+        var host = CommandHost();
+        Touch();
+        return command.HasEnded ? throw new GatewayException(ErrorCode.Conflict, "The command has ended.") : host;
+    }
+
+    private ICommandHost CommandHost()
+    {
+        lock (_gate)
+        {
+            return _record.State != SandboxState.Running || _host is null ? throw NotRunning("no command can run in it")
+                : _host.PowerOf<ICommandHost>()
+                    ?? throw new GatewayException(ErrorCode.NotSupported, $"The variant '{_record.Variant}' cannot run commands; 'local' and 'local-eval' can.");
+        }
+    }
+}
