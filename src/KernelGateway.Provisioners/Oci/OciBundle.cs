@@ -23,7 +23,7 @@ internal sealed class OciBundle(OciProvisionerOptions options, UidSlots slots)
         ["hostname"] = SharedFiles.Hostname,
         ["root"] = new JsonObject { ["path"] = folders.Disk, ["readonly"] = false },
         ["process"] = Process(limits),
-        ["mounts"] = new JsonArray([.. OciPolicy.Mounts(options, shared, folders).Select(Mount)]),
+        ["mounts"] = new JsonArray([.. OciPolicy.Mounts(options, shared, folders).Concat(HostFolders.Binds(folders)).Select(Mount)]),
         ["linux"] = new JsonObject
         {
             ["namespaces"] = new JsonArray([.. OciPolicy.Namespaces.Select(type => new JsonObject { ["type"] = type })]),
