@@ -94,7 +94,8 @@ internal sealed class HostFolders(OciFolders folders)
         }
 
         var rules = new MountRules(mount);
-        var found = FolderSurvey.Of(source, rules);
+        var taken = _placeholders.UsedByOthers(sandbox);
+        var found = FolderSurvey.Of(source, rules).Where(one => !taken.Contains($"{mount.Source}/{one.Key}")).ToDictionary();
         foreach (var path in rules.MustExist.Where(path => !found.TryGetValue(path, out var kind) || kind == EntryKind.Link))
         {
             throw new IOException($"'{path}', which AllowWrite names, is not there or is a link");
@@ -110,8 +111,7 @@ internal sealed class HostFolders(OciFolders folders)
             sandbox,
             mount.Source,
             source,
-            [.. steps.Where(step => step.Action == MountAction.Block).Select(step => (step.Path, step.IsFolder))],
-            [.. steps.Where(step => step.Action is MountAction.Lock or MountAction.Hide).Select(step => step.Path)]);
+            [.. steps.Where(step => step.Action == MountAction.Block).Select(step => (step.Path, step.IsFolder))]);
         Fault.At("local.placeholders_made");
 
         var place = Path.Combine(sandbox.Host, Base64Url.EncodeToString(Encoding.UTF8.GetBytes(mount.Target)));

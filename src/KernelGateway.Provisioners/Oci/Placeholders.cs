@@ -1,4 +1,5 @@
 using System.Text.Json;
+using KernelGateway.Core.Policies;
 using KernelGateway.Provisioners.Native;
 using Microsoft.Win32.SafeHandles;
 
@@ -11,6 +12,9 @@ namespace KernelGateway.Provisioners.Oci;
 internal sealed class Placeholders(OciFolders folders)
 {
     private const int NoSuchEntry = 2;
+    private const int NotAFolder = 20;
+    private const int NotEmpty = 39;
+    private const int TooManyLinks = 40;
     private const int RemoveFolder = 0x200;
 
     // Between finding that nobody else uses one and removing it, nobody may begin to.
@@ -21,21 +25,18 @@ internal sealed class Placeholders(OciFolders folders)
     /// <param name="source">The folder on the host.</param>
     /// <param name="root">The same, opened.</param>
     /// <param name="wanted">Paths below it, and whether each is to be a folder.</param>
-    /// <param name="existing">Names that exist and may be placeholders of others, which then must stay for this one too.</param>
     /// <exception cref="IOException">One cannot be taken.</exception>
-    internal void Take(OciFolders.SandboxFolders sandbox, string source, SafeFileHandle root, IReadOnlyList<(string Path, bool IsFolder)> wanted, IReadOnlyList<string> existing)
+    internal void Take(OciFolders.SandboxFolders sandbox, string source, SafeFileHandle root, IReadOnlyList<(string Path, bool IsFolder)> wanted)
     {
+        if (wanted.Count == 0)
+        {
+            return;
+        }
+
         _changing.Wait();
         try
         {
-            var others = UsedByOthers(sandbox);
-            var used = existing.Select(path => $"{source}/{path}").Where(others.Contains).Concat(wanted.Select(one => $"{source}/{one.Path}")).ToList();
-            if (used.Count == 0)
-            {
-                return;
-            }
-
-            File.AppendAllLines(sandbox.Placeholders, used.Select(path => JsonSerializer.Serialize(path)));
+            File.AppendAllLines(sandbox.Placeholders, wanted.Select(one => JsonSerializer.Serialize($"{source}/{one.Path}")));
             foreach (var (path, isFolder) in wanted)
             {
                 Make(root, path, isFolder);
@@ -46,6 +47,13 @@ internal sealed class Placeholders(OciFolders folders)
             _changing.Release();
         }
     }
+
+    /// <summary>The paths on the host that others have taken: whoever comes next is to see nothing there, and take them as well.</summary>
+    internal IReadOnlySet<string> UsedByOthers(OciFolders.SandboxFolders sandbox) => Directory.EnumerateDirectories(folders.Sandboxes)
+        .Where(folder => folder != sandbox.Root)
+        .Select(folder => new OciFolders.SandboxFolders(folder).Placeholders)
+        .SelectMany(Read)
+        .ToHashSet(StringComparer.Ordinal);
 
     /// <summary>Removes those that no other sandbox uses. What somebody has put something into, or replaced, is not ours and stays.</summary>
     /// <exception cref="IOException">One cannot be removed.</exception>
@@ -73,11 +81,6 @@ internal sealed class Placeholders(OciFolders folders)
         }
     }
 
-    private HashSet<string> UsedByOthers(OciFolders.SandboxFolders sandbox) => [.. Directory.EnumerateDirectories(folders.Sandboxes)
-        .Where(folder => folder != sandbox.Root)
-        .Select(folder => new OciFolders.SandboxFolders(folder).Placeholders)
-        .SelectMany(Read)];
-
     private static IEnumerable<string> Read(string list)
     {
         try
@@ -96,13 +99,24 @@ internal sealed class Placeholders(OciFolders folders)
         const int CreateNew = 0x40 | 0x80 | 1; // O_CREAT, O_EXCL, O_WRONLY
         using var parent = DetachedMount.OpenBelow(root, Path.GetDirectoryName(path)!);
         var name = Path.GetFileName(path);
-        if (isFolder)
+        try
         {
-            DetachedMount.MakeFolder(parent, name);
+            if (isFolder)
+            {
+                DetachedMount.MakeFolder(parent, name);
+            }
+            else
+            {
+                DetachedMount.OpenBelow(parent, name, CreateNew).Dispose();
+            }
         }
-        else
+        catch (IOException error) when (error.HResult == LibC.Eexist && IsOurs(parent, name, out _))
         {
-            DetachedMount.OpenBelow(parent, name, CreateNew).Dispose();
+            // Another sandbox has taken it.
+        }
+        catch (IOException error)
+        {
+            throw new IOException($"the name '{path}' in it cannot be kept from being made ({error.Message})", error);
         }
     }
 
@@ -111,21 +125,22 @@ internal sealed class Placeholders(OciFolders folders)
         try
         {
             using var parent = DetachedMount.OpenFolder(Path.GetDirectoryName(path)!);
-            FileIdentity identity;
-            using (var entry = DetachedMount.OpenBelow(parent, Path.GetFileName(path)))
-            {
-                identity = FileIdentity.Of(entry);
-            }
-
-            var isFolder = identity.Kind == Core.Policies.EntryKind.Folder;
-            if (identity.Permissions == 0 && (isFolder || (identity.Kind == Core.Policies.EntryKind.File && identity.Size == 0)))
+            if (IsOurs(parent, Path.GetFileName(path), out var isFolder))
             {
                 DetachedMount.Unlink(parent, Path.GetFileName(path), isFolder ? RemoveFolder : 0);
             }
         }
-        catch (IOException error) when (error.HResult is NoSuchEntry)
+        catch (IOException error) when (error.HResult is NoSuchEntry or NotAFolder or TooManyLinks or NotEmpty)
         {
-            // Somebody has removed it, or the whole folder.
+            // Somebody has removed or replaced it, or the whole folder, or put something into it.
         }
+    }
+
+    private static bool IsOurs(SafeFileHandle parent, string name, out bool isFolder)
+    {
+        using var entry = DetachedMount.OpenBelow(parent, name);
+        var identity = FileIdentity.Of(entry);
+        isFolder = identity.Kind == EntryKind.Folder;
+        return identity.Permissions == 0 && identity.Uid == LibC.GetEffectiveUid() && (isFolder || (identity.Kind == EntryKind.File && identity.Size == 0));
     }
 }
