@@ -1,7 +1,6 @@
 using KernelGateway.Contracts.Sandboxes;
 using KernelGateway.Core.Errors;
 using KernelGateway.Core.Journals;
-using KernelGateway.Core.Provisioning;
 
 namespace KernelGateway.Core.Sandboxes;
 
