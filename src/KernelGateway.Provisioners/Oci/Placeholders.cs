@@ -18,7 +18,7 @@ internal sealed class Placeholders(OciFolders folders)
     private const int RemoveFolder = 0x200;
 
     // Between finding that nobody else uses one and removing it, nobody may begin to.
-    private readonly SemaphoreSlim _changing = new(1, 1);
+    private readonly Lock _changing = new();
 
     /// <summary>Takes names, or shares those that another sandbox has taken.</summary>
     /// <param name="sandbox">Who needs them.</param>
@@ -33,18 +33,13 @@ internal sealed class Placeholders(OciFolders folders)
             return;
         }
 
-        _changing.Wait();
-        try
+        lock (_changing)
         {
             File.AppendAllLines(sandbox.Placeholders, wanted.Select(one => JsonSerializer.Serialize($"{source}/{one.Path}")));
             foreach (var (path, isFolder) in wanted)
             {
                 Make(root, path, isFolder);
             }
-        }
-        finally
-        {
-            _changing.Release();
         }
     }
 
@@ -64,8 +59,7 @@ internal sealed class Placeholders(OciFolders folders)
             return;
         }
 
-        _changing.Wait();
-        try
+        lock (_changing)
         {
             var others = UsedByOthers(sandbox);
             foreach (var path in Read(sandbox.Placeholders).Where(path => !others.Contains(path)).Distinct().OrderByDescending(path => path.Length))
@@ -74,10 +68,6 @@ internal sealed class Placeholders(OciFolders folders)
             }
 
             File.Delete(sandbox.Placeholders);
-        }
-        finally
-        {
-            _changing.Release();
         }
     }
 
