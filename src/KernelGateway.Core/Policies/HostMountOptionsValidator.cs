@@ -102,7 +102,7 @@ public sealed class HostMountOptionsValidator(IOptions<DataOptions> data) : IVal
     private string? SourceProblem(string source)
     {
         const string Give = "give the absolute path of a folder without '.', '..' or a slash at its end, for example /srv/projects/demo.";
-        var state = data.Value.DataDirectory.TrimEnd('/');
+        var state = string.IsNullOrEmpty(data.Value.DataDirectory) ? DataOptions.Default : Path.TrimEndingDirectorySeparator(Path.GetFullPath(data.Value.DataDirectory));
         return !IsPlain(source) ? Give
             : ClosedTrees.FirstOrDefault(tree => IsWithin(source, tree)) is { } closed ? $"which is in {closed} and belongs to the host's system; {Give}"
             : ClosedFolders.Contains(source) ? $"which holds more than one owner's files; give a folder in it, for example {source}/demo."

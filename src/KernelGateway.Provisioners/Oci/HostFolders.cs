@@ -13,7 +13,7 @@ namespace KernelGateway.Provisioners.Oci;
 /// Folders of the host that an operator gives to sandboxes: each is mounted under its rules below the sandbox's own folder, and
 /// from there goes inside as a whole. Files keep their owner on the host; through the mount he is the sandbox's user.
 /// </summary>
-internal sealed class HostFolders(OciFolders folders)
+internal sealed class HostFolders(OciFolders folders, OciProvisionerOptions options)
 {
     private const int MaxSteps = 1024;
     private const ulong Always = DetachedMount.NoSetId | DetachedMount.NoDevices;
@@ -86,6 +86,11 @@ internal sealed class HostFolders(OciFolders folders)
 
     private async Task MountAsync(OciFolders.SandboxFolders sandbox, uint kernelUid, HostMount mount)
     {
+        if (OwnFolders().Any(own => IsWithin(mount.Source, own) || IsWithin(own, mount.Source)))
+        {
+            throw new IOException("it overlaps a folder of the gateway itself");
+        }
+
         using var source = DetachedMount.OpenFolder(mount.Source);
         var owner = FileIdentity.Of(source);
         if (mount.IsWritable && owner.Uid == 0)
@@ -131,6 +136,12 @@ internal sealed class HostFolders(OciFolders folders)
             Apply(step, root);
         }
     }
+
+    /// <summary>What the gateway runs and keeps, as far as it is not in the data directory, which configuration is checked for.</summary>
+    private IEnumerable<string> OwnFolders() =>
+        new[] { folders.State, options.LauncherFolder, options.ImagesFolder, AppContext.BaseDirectory }.Where(folder => folder.Length > 0).Select(folder => Path.TrimEndingDirectorySeparator(folder));
+
+    private static bool IsWithin(string path, string folder) => path == folder || path.StartsWith(folder + "/", StringComparison.Ordinal);
 
     private static void SetMapped(SafeFileHandle tree, ulong flags, SafeFileHandle map)
     {

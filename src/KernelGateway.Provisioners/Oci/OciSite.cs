@@ -17,7 +17,7 @@ internal sealed class OciSite(OciProvisionerOptions options, OciRuntime runtime,
 
     private readonly UidSlots _slots = new(folders.Slots, options.UidBase, options.UidSlots);
 
-    private readonly HostFolders _hostFolders = new(folders);
+    private readonly HostFolders _hostFolders = new(folders, options);
 
     // Sandboxes that this process makes or holds: a sweep leaves them alone, whether or not their owner has heard of them yet.
     private readonly ConcurrentDictionary<string, bool> _held = new();

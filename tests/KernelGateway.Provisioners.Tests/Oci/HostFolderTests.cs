@@ -345,6 +345,8 @@ public sealed class HostFolderTests
         await RefusedAsync(Mount() with { Source = _source + "-link" }, "symbolic links");
         await RefusedAsync(Mount() with { Source = _source + "-link/sub" }, "symbolic links");
         await RefusedAsync(Mount() with { Source = _source + "-root" }, "belongs to root");
+        await RefusedAsync(Mount() with { Source = State, Access = "read" }, "of the gateway itself");
+        await RefusedAsync(Mount() with { Source = Path.GetDirectoryName(Repository.Launcher)!, Access = "read" }, "of the gateway itself");
         await RefusedAsync(Mount() with { AllowWrite = ["absent"] }, "AllowWrite");
         Sh($"mkdir '{_source}-net'; mount -t proc proc '{_source}-net'");
         try
