@@ -24,11 +24,14 @@ internal readonly record struct FileIdentity(ushort Mode, uint Uid, uint Gid, ul
     internal int Permissions => Mode & 0xFFF;
 
     /// <exception cref="IOException">It cannot be asked.</exception>
-    internal static unsafe FileIdentity Of(SafeFileHandle entry)
+    internal static FileIdentity Of(SafeFileHandle entry) => Of((int)entry.DangerousGetHandle());
+
+    /// <exception cref="IOException">It cannot be asked.</exception>
+    internal static unsafe FileIdentity Of(int descriptor)
     {
         // struct statx: the same on every machine, unlike struct stat.
         var buffer = stackalloc byte[256];
-        if (LibC.StatX((int)entry.DangerousGetHandle(), "", LibC.AtEmptyPath, Basic, buffer) != 0)
+        if (LibC.StatX(descriptor, "", LibC.AtEmptyPath, Basic, buffer) != 0)
         {
             throw new IOException(Marshal.GetPInvokeErrorMessage(Marshal.GetLastPInvokeError()));
         }

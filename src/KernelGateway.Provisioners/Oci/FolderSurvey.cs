@@ -24,6 +24,12 @@ internal static class FolderSurvey
             var names = path.Split('/');
             for (var i = 1; i <= names.Length && TryLook(folder, string.Join('/', names[..i]), out var kind); i++)
             {
+                if (kind == EntryKind.Link)
+                {
+                    // The rule would hold for the link, and what it leads to would be reached by its own path.
+                    throw new IOException($"'{path}', which a rule names, is or leads through a symbolic link; name the place that it leads to");
+                }
+
                 found[string.Join('/', names[..i])] = kind;
             }
         }

@@ -101,9 +101,9 @@ internal sealed class HostFolders(OciFolders folders, OciProvisionerOptions opti
         var rules = new MountRules(mount);
         var taken = _placeholders.UsedByOthers(sandbox);
         var found = FolderSurvey.Of(source, rules).Where(one => !taken.Contains($"{mount.Source}/{one.Key}")).ToDictionary();
-        foreach (var path in rules.MustExist.Where(path => !found.TryGetValue(path, out var kind) || kind == EntryKind.Link))
+        foreach (var path in rules.MustExist.Where(path => !found.ContainsKey(path)))
         {
-            throw new IOException($"'{path}', which AllowWrite names, is not there or is a link");
+            throw new IOException($"'{path}', which AllowWrite names, is not there");
         }
 
         var steps = rules.Plan(found);

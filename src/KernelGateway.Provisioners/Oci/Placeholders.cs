@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.Json;
 using KernelGateway.Core.Policies;
 using KernelGateway.Provisioners.Native;
@@ -35,7 +36,7 @@ internal sealed class Placeholders(OciFolders folders)
 
         lock (_changing)
         {
-            File.AppendAllLines(sandbox.Placeholders, wanted.Select(one => JsonSerializer.Serialize($"{source}/{one.Path}")));
+            Write(sandbox.Placeholders, wanted.Select(one => $"{source}/{one.Path}"));
             foreach (var (path, isFolder) in wanted)
             {
                 Make(root, path, isFolder);
@@ -71,12 +72,20 @@ internal sealed class Placeholders(OciFolders folders)
         }
     }
 
+    private static void Write(string list, IEnumerable<string> paths)
+    {
+        using var file = new FileStream(list, FileMode.Append, FileAccess.Write);
+        file.Write(Encoding.UTF8.GetBytes(string.Concat(paths.Select(path => JsonSerializer.Serialize(path) + "\n"))));
+        // Also over a power cut nothing is taken that no list names.
+        file.Flush(flushToDisk: true);
+    }
+
     private static IEnumerable<string> Read(string list)
     {
         try
         {
             // A last line without end is of a gateway that was killed before it had made anything of it.
-            return [.. File.ReadAllLines(list).Where(line => line.EndsWith('"')).Select(line => JsonSerializer.Deserialize<string>(line)!)];
+            return [.. File.ReadAllLines(list).Where(line => line is ['"', .., '"']).Select(line => JsonSerializer.Deserialize<string>(line)!)];
         }
         catch (Exception error) when (error is FileNotFoundException or DirectoryNotFoundException)
         {

@@ -348,6 +348,10 @@ public sealed class HostFolderTests
         await RefusedAsync(Mount() with { Source = State, Access = "read" }, "of the gateway itself");
         await RefusedAsync(Mount() with { Source = Path.GetDirectoryName(Repository.Launcher)!, Access = "read" }, "of the gateway itself");
         await RefusedAsync(Mount() with { AllowWrite = ["absent"] }, "AllowWrite");
+        Sh($"ln -s sub '{_source}/alias'");
+        await RefusedAsync(Mount() with { DenyRead = ["alias/b.txt"] }, "symbolic link");
+        await RefusedAsync(Mount() with { DenyWrite = ["alias"] }, "symbolic link");
+        await RefusedAsync(Mount() with { AllowWrite = ["alias"] }, "symbolic link");
         Sh($"mkdir '{_source}-net'; mount -t proc proc '{_source}-net'");
         try
         {
