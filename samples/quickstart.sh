@@ -122,7 +122,6 @@ else
   if ! $isolation; then
     settings+=(Gateway__LocalEval__Enabled=true Gateway__Sandboxes__DefaultVariant=local-eval)
   fi
-  # The first start prints the key, and the log is where it prints to.
   install -m 600 /dev/null "$log"
   env "${settings[@]}" setsid dotnet "$root/$server" --urls "$KERNEL_GATEWAY_URL" >"$log" 2>&1 </dev/null &
   echo $! >"$pid_file"
@@ -156,6 +155,10 @@ call POST "/api/v1/sandboxes/$sandbox/executions?wait=true" --data '{"code":"x =
 answer=$(call POST "/api/v1/sandboxes/$sandbox/executions?wait=true" --data '{"code":"import platform; print(f\"Python {platform.python_version()} in a sandbox says {x + 2}\")"}' | field stdout) || fail "The code was not run; see $log."
 echo "   ${answer%\\n}"
 case "$answer" in *"says 42"*) ;; *) fail "The code did not run as it should; see $log." ;; esac
+call PUT "/api/v1/sandboxes/$sandbox/files/content?path=/data/test.txt" --data-binary 'a file says 42' >/dev/null || fail "The file was not written; see $log."
+answer=$(call POST "/api/v1/sandboxes/$sandbox/executions?wait=true" --data '{"code":"print(open(\"/data/test.txt\").read())"}' | field stdout) || fail "The code was not run; see $log."
+echo "   ${answer%\\n}"
+case "$answer" in *"a file says 42"*) ;; *) fail "The file was not there for the code; see $log." ;; esac
 call DELETE "/api/v1/sandboxes/$sandbox"
 trap - EXIT
 

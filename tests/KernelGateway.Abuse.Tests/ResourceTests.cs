@@ -1,5 +1,6 @@
 using KernelGateway.Abuse.Tests.Support;
 using KernelGateway.Client;
+using KernelGateway.Contracts;
 using KernelGateway.Contracts.Events;
 using KernelGateway.Contracts.Executions;
 using KernelGateway.Contracts.Sandboxes;
@@ -63,7 +64,7 @@ public sealed class ResourceTests : AbuseFixture
         var result = await sandbox.RunCodeAsync("hog = []\nprint('before', flush=True)\nwhile True: hog.append(b'x' * (8 << 20))", cancellationToken: cancellationToken);
 
         result.Status.Should().Be(ExecutionStatus.KernelDied);
-        result.Error!.Value.Should().Contain("out of memory");
+        result.Execution.ReasonCode.Should().Be(ReasonCodes.Oom);
         result.Stdout.Should().Be("before\n", "what was printed is kept");
         await sandbox.RestartAsync(cancellationToken: cancellationToken);
         (await sandbox.RunCodeAsync("6 * 7", cancellationToken: cancellationToken)).Text.Should().Be("42");
@@ -139,7 +140,7 @@ public sealed class ResourceTests : AbuseFixture
 
         result.Status.Should().Be(ExecutionStatus.Ok);
         result.Truncated.Should().BeTrue();
-        result.Execution.Output.DroppedBytes.Should().BePositive();
+        result.Execution.Violations.Should().ContainSingle().Which.Kind.Should().Be(ReasonCodes.Output);
     }
 
     [Test]
@@ -159,7 +160,7 @@ public sealed class ResourceTests : AbuseFixture
         var result = await AttackAsync("from IPython.display import display\nfor i in range(30_000): display({'text/plain': 'x'}, raw=True)\n'end'", cancellationToken);
 
         result.Status.Should().Be(ExecutionStatus.Ok);
-        result.Execution.Output.DroppedMessages.Should().BePositive("30,000 are more than the 20,000 of this gateway");
+        result.Execution.Violations.Should().ContainSingle("30,000 are more than the 20,000 of this gateway").Which.Count.Should().BeGreaterThan(9_000);
     }
 
     [Test]

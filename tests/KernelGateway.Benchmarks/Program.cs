@@ -1,7 +1,7 @@
 using KernelGateway.Benchmarks;
 
 // Ratios only: what two sides need in one and the same minute, taken in turn. Times alone say more about the machine.
-string[] all = ["client", "gateway", "lines", "create", "memory"];
+string[] all = ["client", "gateway", "lines", "create", "noise", "memory"];
 var quick = args.Contains("--quick");
 var chosen = args.Where(all.Contains).ToHashSet();
 if (args.FirstOrDefault(a => a != "--quick" && !all.Contains(a)) is { } unknown)
@@ -21,7 +21,7 @@ if (Wants("client"))
     await RoundTrips.CompareClientsAsync(raw, KernelKind.Plain, quick ? 50 : 400, report);
 }
 
-if (Wants("gateway") || Wants("lines") || Wants("create"))
+if (Wants("gateway") || Wants("lines") || Wants("create") || Wants("noise"))
 {
     await using var gateway = await GatewayProcess.StartAsync();
     if (Wants("gateway"))
@@ -38,6 +38,11 @@ if (Wants("gateway") || Wants("lines") || Wants("create"))
     if (Wants("create"))
     {
         await Creation.CompareAsync(raw, gateway, quick ? 3 : 12, report);
+    }
+
+    if (Wants("noise"))
+    {
+        await NoisyNeighbour.CompareAsync(gateway, quick ? 200 : 1000, report);
     }
 }
 

@@ -114,9 +114,10 @@ public sealed class LimitTests : GatewayFixture
         const string Threads = "import threading\nstop = threading.Event()\nmade = []\ntry:\n    for _ in range(60):\n        thread = threading.Thread(target=stop.wait)\n        thread.start()\n        made.append(thread)\nexcept RuntimeError: pass\nstop.set()\n[thread.join() for thread in made]\nlen(made)";
         (await sandbox.RunCodeAsync(Threads, cancellationToken: cancellationToken)).Text.Should().NotBe("60");
 
+        var before = sandbox.Info.Limits;
         var info = await sandbox.SetLimitsAsync(cpu: 2, memoryMb: 512, pids: 128, cancellationToken);
 
-        info.Limits.Should().Be(new SandboxLimits(2, 512, 128));
+        info.Limits.Should().Be(before with { Cpu = 2, MemoryMb = 512, Pids = 128 });
         (await FirstAsync<SandboxChangedEvent>(sandbox, 0, cancellationToken)).Limits.Should().Be(info.Limits);
         (await sandbox.RunCodeAsync(Threads, cancellationToken: cancellationToken)).Text.Should().Be("60");
         (await sandbox.RunCodeAsync("held = b'x' * (300 << 20)\nlen(held)", cancellationToken: cancellationToken)).Text.Should().Be("314572800", "the kernel has more memory than it was made with");

@@ -28,7 +28,7 @@ public sealed class QuickstartTests
         {
             var first = await QuickstartAsync("--data", data, "--port", port.ToString(CultureInfo.InvariantCulture));
             first.ExitCode.Should().Be(0, first.Output);
-            first.Output.Should().Contain("says 42").And.Contain("Proven: all 60 lines came exactly once and in order.").And.Contain(address.ToString().TrimEnd('/'));
+            first.Output.Should().Contain("in a sandbox says 42").And.Contain("a file says 42").And.Contain("Proven: all 60 lines came exactly once and in order.").And.Contain(address.ToString().TrimEnd('/'));
 
             await using (var client = new KernelGatewayClient(new KernelGatewayClientOptions { BaseAddress = address, ApiKey = (await File.ReadAllTextAsync(Path.Combine(data, "admin.key"), cancellationToken)).Trim() }))
             {

@@ -54,6 +54,10 @@ internal static class ExecutionProgress
         }
     }
 
+    /// <summary>Counts a connection that the network policy refused to the run.</summary>
+    public static void Deny(Execution execution, EgressDeniedNote note, DateTimeOffset at) =>
+        execution.Violations.Add(ReasonCodes.EgressDenied, $"{note.Host}:{note.Port} was refused: {note.Rule}", at, 1 + note.NotRecorded);
+
     /// <summary>True when the reply and the idle status are both there: nothing more will come.</summary>
     public static bool IsComplete(Execution execution) => execution.IdleSeen && execution.ReplyStatus is not null;
 

@@ -107,6 +107,10 @@ internal sealed class ExecutionTable(string sandboxId, int keepEnded)
         {
             ExecutionProgress.Omit(execution, Notes.Read<Notes.OmittedNote>(entry), entry.Time);
         }
+        else if (entry.Kind == JournalEntryKind.EgressDenied)
+        {
+            ExecutionProgress.Deny(execution, Notes.Read<Notes.EgressDeniedNote>(entry), entry.Time);
+        }
         else if (entry.Kind == JournalEntryKind.Escalation)
         {
             var note = Notes.Read<Notes.EscalationNote>(entry);

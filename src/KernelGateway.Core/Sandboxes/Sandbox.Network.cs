@@ -1,6 +1,7 @@
 using KernelGateway.Contracts.Sandboxes;
 using KernelGateway.Core.Egress;
 using KernelGateway.Core.Errors;
+using KernelGateway.Core.Executions;
 using KernelGateway.Core.Journals;
 using KernelGateway.Core.Policies;
 using KernelGateway.Core.Provisioning;
@@ -128,6 +129,12 @@ public sealed partial class Sandbox
     {
         var session = _session;
         var execution = session?.CurrentExecutionId;
+        var note = new Notes.EgressDeniedNote(denial.Host, denial.Port, denial.Rule, denial.Hint, denial.NotRecorded);
+        if (execution is not null && _executions.Find(execution) is { } running)
+        {
+            ExecutionProgress.Deny(running, note, _time.GetUtcNow());
+        }
+
         try
         {
             Journal.Append(new JournalEntry
@@ -135,7 +142,7 @@ public sealed partial class Sandbox
                 Kind = JournalEntryKind.EgressDenied,
                 ExecutionId = execution ?? "",
                 ContextId = execution is null ? "" : session!.Id,
-                Frames = Notes.Frame(new Notes.EgressDeniedNote(denial.Host, denial.Port, denial.Rule, denial.Hint, denial.NotRecorded)),
+                Frames = Notes.Frame(note),
             });
         }
         catch (Exception e) when (e is GatewayException or ObjectDisposedException)

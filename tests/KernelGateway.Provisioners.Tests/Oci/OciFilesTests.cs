@@ -76,13 +76,21 @@ public sealed class OciFilesTests
     [TestCase("/etc/passwd")]
     [TestCase("/etc/new")]
     [TestCase("/usr/bin/new")]
-    [TestCase("/new/file")]
     public async Task What_the_sandboxs_user_may_not_write_cannot_be_written(string path, CancellationToken cancellationToken)
     {
         await Files.ShouldRefuseAsync(it => it.WriteTextAsync(path, "x", cancellationToken), ErrorCode.PermissionDenied, path);
         await Files.ShouldRefuseAsync(it => it.MoveAsync(SandboxPath.Parse("/etc/passwd"), SandboxPath.Parse("/tmp/stolen"), false, cancellationToken), ErrorCode.PermissionDenied, path);
         (await _kernel.RunAsync("import os; print(os.path.exists('/tmp/stolen'))", cancellationToken)).Should().Be("False", "a move is made completely or not at all");
         await Files.ShouldRefuseAsync(it => it.RemoveAsync(SandboxPath.Parse("/usr"), true, cancellationToken), ErrorCode.PermissionDenied, path);
+    }
+
+    [TestCase("/data/test.txt")]
+    [TestCase("/remote/deep/er/file")]
+    public async Task Anywhere_that_is_not_the_systems_files_can_be_kept(string path, CancellationToken cancellationToken)
+    {
+        await Files.WriteTextAsync(path, "kept", cancellationToken);
+
+        (await _kernel.RunAsync($"print(open('{path}').read(), end='')", cancellationToken)).Should().Be("kept");
     }
 
     [Test]

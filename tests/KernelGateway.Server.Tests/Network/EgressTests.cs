@@ -136,6 +136,7 @@ public sealed class EgressTests
         var run = await _gateway.RunAsync(sandbox.Id, Prelude + "a = time.monotonic(); fetch('http://a.evil.test/'); print(time.monotonic() - a < 1)");
 
         run.Result!.Stdout.Should().Be("True\n");
+        run.Violations.Should().ContainSingle().Which.Should().BeEquivalentTo(new { Kind = "egress_denied", Message = "a.evil.test:80 was refused: '*.evil.test' in deniedHosts", Count = 1L });
         (await _gateway.Http.AllAsync(sandbox.Id)).OfType<EgressDeniedEvent>().Should().ContainSingle().Which.Should().BeEquivalentTo(new
         {
             ExecutionId = run.Id,

@@ -75,6 +75,19 @@ public sealed class CallLimitTests
     }
 
     [Test]
+    public async Task H10_A_hub_message_over_4_MiB_ends_its_connection_and_nobody_elses()
+    {
+        var gateway = SharedGateway.Instance;
+        await using var other = await RawHub.ConnectAsync(gateway, gateway.Key);
+        await using var hub = await RawHub.ConnectAsync(gateway, gateway.Key);
+
+        await hub.SendAsync("Interrupt", new string('x', 5 << 20), "none");
+
+        await hub.EndedAsync().WaitAsync(TimeSpan.FromSeconds(20));
+        (await other.InvokeAsync("Interrupt", "none", "none")).GetProperty("error").GetString().Should().Contain("sandbox_not_found");
+    }
+
+    [Test]
     public async Task H16_An_address_that_tries_out_keys_is_answered_429_and_known_keys_from_there_still_work()
     {
         await using var gateway = await LiveGateway.StartAsync(("Gateway:Limits:UnknownKeysPerMinute", "5"));

@@ -37,6 +37,19 @@ internal sealed class RawHub : IAsyncDisposable
         }
     }
 
+    /// <summary>Calls a method and does not wait; that the hub hangs up in the middle of it is no error.</summary>
+    public async Task SendAsync(string method, params object?[] arguments)
+    {
+        try
+        {
+            await BeginAsync(1, method, arguments);
+        }
+        catch (WebSocketException)
+        {
+            // It has seen enough.
+        }
+    }
+
     /// <summary>Starts a stream and gives its items, then ends; a completion with an error is thrown.</summary>
     public async IAsyncEnumerable<JsonElement> StreamAsync(string method, params object?[] arguments)
     {
