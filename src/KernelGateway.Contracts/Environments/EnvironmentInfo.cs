@@ -10,7 +10,15 @@ public sealed record EnvironmentInfo(string Name, string Title, string Language,
 {
     /// <summary>By variant, what a new sandbox would run on: <c>host</c> for the host's own <c>/usr</c>, or an image as <c>name@sha256:…</c>. Variants that cannot be used, or do not know, are not in it.</summary>
     public IReadOnlyDictionary<string, string> RunsOn { get; init; } = new Dictionary<string, string>();
+
+    /// <summary>Folders that the operator gives to its sandboxes.</summary>
+    public IReadOnlyList<MountInfo> Mounts { get; init; } = [];
 }
+
+/// <summary>A folder that the operator gives to sandboxes. It outlives them, and others may use it too.</summary>
+/// <param name="Target">Where it is inside.</param>
+/// <param name="Access"><c>read</c> or <c>write</c>; parts of it may be closed even so.</param>
+public sealed record MountInfo(string Target, string Access);
 
 /// <summary>The answer of <c>GET /api/v1/environments</c>.</summary>
 /// <param name="Items">By name.</param>

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using KernelGateway.Core.Errors;
+using KernelGateway.Core.Policies;
 
 namespace KernelGateway.Core.Environments;
 
@@ -34,6 +35,17 @@ public sealed class EnvironmentCatalog
 
     /// <summary>Makes a catalog of given environments.</summary>
     public static EnvironmentCatalog Of(params EnvironmentDefinition[] environments) => new(environments);
+
+    /// <summary>The same environments, with what the operator of this host has added to them.</summary>
+    /// <exception cref="InvalidDataException">Something was added to an environment that there is not.</exception>
+    public EnvironmentCatalog With(HostMountOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        return options.Environments.Keys.Where(name => !_byName.ContainsKey(name)).ToList() is { Count: > 0 } unknown
+            ? throw new InvalidDataException($"Gateway:Environments has '{string.Join("', '", unknown)}', which is no environment here. Choose of: {string.Join(", ", _byName.Keys)}.")
+            : new EnvironmentCatalog(_byName.Values.Select(environment =>
+                options.Environments.TryGetValue(environment.Name, out var added) ? environment with { Mounts = added.Mounts } : environment));
+    }
 
     /// <summary>Finds an environment by name.</summary>
     /// <exception cref="GatewayException"><see cref="ErrorCode.EnvironmentNotFound"/>; the message lists the names.</exception>

@@ -1,3 +1,6 @@
+using System.Text.Json.Serialization;
+using KernelGateway.Core.Policies;
+
 namespace KernelGateway.Core.Environments;
 
 /// <summary>A named recipe to run kernels, read from <c>kernel-images/&lt;name&gt;/environment.json</c>.</summary>
@@ -23,6 +26,10 @@ public sealed record EnvironmentDefinition
 
     /// <summary>Environment variables for every process of the sandbox.</summary>
     public IReadOnlyDictionary<string, string> Variables { get; init; } = new Dictionary<string, string>();
+
+    /// <summary>Folders of the host that the operator gives to its sandboxes. From the gateway's configuration, never from the file: paths differ from host to host.</summary>
+    [JsonIgnore]
+    public IReadOnlyList<HostMount> Mounts { get; init; } = [];
 }
 
 /// <summary>How to start one kernel of an environment.</summary>

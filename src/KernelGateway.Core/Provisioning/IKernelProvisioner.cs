@@ -11,6 +11,9 @@ public interface IKernelProvisioner
     /// <summary>True when its places have no network but the door of <see cref="IKernelHost.Egress"/>, so that a network policy can be enforced.</summary>
     bool ConfinesNetwork => false;
 
+    /// <summary>True when it can give folders of the host to its places under the rules of <see cref="Policies.MountRules"/>.</summary>
+    bool MountsHostFolders => false;
+
     /// <summary>The optional powers that its places have, for example <see cref="ILimitable"/>; so that a refusal can name the variants that can.</summary>
     IReadOnlyCollection<Type> Powers => [];
 

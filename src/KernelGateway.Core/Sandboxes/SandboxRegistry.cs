@@ -72,6 +72,14 @@ public sealed partial class SandboxRegistry : BackgroundService
             throw new GatewayException(ErrorCode.NotSupported, $"The variant '{record.Variant}' is not available in this gateway. Available: {string.Join(", ", _provisioners.Keys)}.", "variant");
         }
 
+        if (environment.Mounts.Count > 0 && !provisioner.MountsHostFolders)
+        {
+            throw new GatewayException(
+                ErrorCode.NotSupported,
+                $"The environment '{environment.Name}' comes with folders of the host, which the variant '{record.Variant}' cannot confine. Variants that can: {string.Join(", ", _provisioners.Values.Where(p => p.MountsHostFolders).Select(p => p.Name).DefaultIfEmpty("none here"))}.",
+                "variant");
+        }
+
         record = record with { Network = NetworkRequests.ToSettings(request.NetworkPolicy, request.AllowedHosts, request.DeniedHosts, record.Variant, ConfiningVariants(), _network.Options) };
         var sandbox = Register(record, environment, out var known);
         if (known)

@@ -1,4 +1,3 @@
-using System.Buffers.Binary;
 using System.Globalization;
 using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
@@ -10,7 +9,6 @@ internal sealed class FolderHandle : IDisposable
 {
     private const uint ModeTypeMask = 0xF000;
     private const uint ModeSocket = 0xC000;
-    private const uint StatXBasic = 0x7FF;
 
     private FolderHandle(SafeFileHandle handle) => Handle = handle;
 
@@ -56,15 +54,15 @@ internal sealed class FolderHandle : IDisposable
         }
 
         var socket = new PathHandle(number);
-        var (mode, uid) = Stat(socket);
-        if ((mode & ModeTypeMask) == ModeSocket && uid == ownerUid)
+        var found = FileIdentity.Of(socket.Number);
+        if ((found.Mode & ModeTypeMask) == ModeSocket && found.Uid == ownerUid)
         {
             return socket;
         }
 
         socket.Dispose();
-        throw new IOException((mode & ModeTypeMask) == ModeSocket
-            ? $"The socket '{name}' belongs to uid {uid}, not to the sandbox's uid {ownerUid}."
+        throw new IOException((found.Mode & ModeTypeMask) == ModeSocket
+            ? $"The socket '{name}' belongs to uid {found.Uid}, not to the sandbox's uid {ownerUid}."
             : $"'{name}' is not a socket.");
     }
 
@@ -107,19 +105,6 @@ internal sealed class FolderHandle : IDisposable
     public void Dispose() => Handle.Dispose();
 
     private static string PathOf(SafeFileHandle handle) => string.Create(CultureInfo.InvariantCulture, $"/proc/self/fd/{(int)handle.DangerousGetHandle()}");
-
-    private static unsafe (uint Mode, uint Uid) Stat(PathHandle handle)
-    {
-        // struct statx: the same on every machine, unlike struct stat.
-        var buffer = stackalloc byte[256];
-        if (LibC.StatX(handle.Number, "", LibC.AtEmptyPath, StatXBasic, buffer) != 0)
-        {
-            throw new IOException(Marshal.GetPInvokeErrorMessage(Marshal.GetLastPInvokeError()));
-        }
-
-        var stat = new ReadOnlySpan<byte>(buffer, 256);
-        return (BinaryPrimitives.ReadUInt16LittleEndian(stat[28..]), BinaryPrimitives.ReadUInt32LittleEndian(stat[20..]));
-    }
 }
 
 /// <summary>An O_PATH descriptor.</summary>

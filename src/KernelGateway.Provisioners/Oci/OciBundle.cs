@@ -10,6 +10,8 @@ internal sealed class OciBundle(OciProvisionerOptions options, UidSlots slots)
 {
     private readonly string _seccomp = SeccompProfile.Load().ToJsonString();
 
+    private readonly Lazy<string> _seccompWithoutSetId = new(() => SeccompProfile.LoadWithoutSetId().ToJsonString());
+
     internal void Write(OciFolders.SandboxFolders folders, int slot, ResourceLimits limits, CgroupLimits cgroup, SharedFiles shared)
     {
         using var file = new FileStream(Path.Combine(folders.Bundle, "config.json"), FileMode.CreateNew, FileAccess.Write);
@@ -23,7 +25,7 @@ internal sealed class OciBundle(OciProvisionerOptions options, UidSlots slots)
         ["hostname"] = SharedFiles.Hostname,
         ["root"] = new JsonObject { ["path"] = folders.Disk, ["readonly"] = false },
         ["process"] = Process(limits),
-        ["mounts"] = new JsonArray([.. OciPolicy.Mounts(options, shared, folders).Select(Mount)]),
+        ["mounts"] = new JsonArray([.. OciPolicy.Mounts(options, shared, folders).Concat(HostFolders.Binds(folders)).Select(Mount)]),
         ["linux"] = new JsonObject
         {
             ["namespaces"] = new JsonArray([.. OciPolicy.Namespaces.Select(type => new JsonObject { ["type"] = type })]),
@@ -34,7 +36,7 @@ internal sealed class OciBundle(OciProvisionerOptions options, UidSlots slots)
             ["resources"] = cgroup.ToResources(limits),
             ["maskedPaths"] = Strings(OciPolicy.MaskedPaths),
             ["readonlyPaths"] = Strings(OciPolicy.ReadOnlyPaths),
-            ["seccomp"] = JsonNode.Parse(_seccomp),
+            ["seccomp"] = JsonNode.Parse(HostFolders.Binds(folders).Any() ? _seccompWithoutSetId.Value : _seccomp),
         },
     };
 

@@ -24,6 +24,9 @@ internal sealed class OciFolders(string state, string? ours)
 
     internal string Sandboxes => Path.Combine(state, "sandboxes");
 
+    /// <summary>An empty file and an empty folder, to lay over what nobody inside may see.</summary>
+    internal string Blank => Path.Combine(state, "blank");
+
     internal SandboxFolders Of(string sandboxId) => new(Path.Combine(Sandboxes, sandboxId));
 
     /// <summary>Makes what every sandbox needs.</summary>
@@ -35,7 +38,7 @@ internal sealed class OciFolders(string state, string? ours)
             File.SetUnixFileMode(folder, File.GetUnixFileMode(folder) | UnixFileMode.OtherExecute);
         }
 
-        foreach (var (folder, mode) in new[] { (state, Searchable), (Sandboxes, Searchable), (Shared, Searchable), (Images, Searchable), (Slots, OwnerOnly), (Runtime, OwnerOnly) })
+        foreach (var (folder, mode) in new[] { (state, Searchable), (Sandboxes, Searchable), (Shared, Searchable), (Images, Searchable), (Blank, OwnerOnly), (Slots, OwnerOnly), (Runtime, OwnerOnly) })
         {
             Make(folder, mode);
         }
@@ -82,6 +85,12 @@ internal sealed class OciFolders(string state, string? ours)
         internal string Sockets => Path.Combine(Run, "s");
 
         internal string Logs => Path.Combine(Run, "logs");
+
+        /// <summary>The host's folders that it gets, mounted under its rules; one folder each, named for its place inside.</summary>
+        internal string Host => Path.Combine(root, "host");
+
+        /// <summary>Names that were taken in folders of the host so that nobody inside can make them.</summary>
+        internal string Placeholders => Path.Combine(root, "placeholders");
 
         /// <summary>Of root; the sandbox's group may look into it.</summary>
         internal string Egress => Path.Combine(root, "net");

@@ -45,6 +45,9 @@ public sealed partial class OciProvisioner : IKernelProvisioner, IDisposable
     public bool ConfinesNetwork => true;
 
     /// <inheritdoc/>
+    public bool MountsHostFolders => true;
+
+    /// <inheritdoc/>
     public IReadOnlyCollection<Type> Powers => [typeof(ILimitable), typeof(IMeasurable), typeof(ICommandHost)];
 
     /// <inheritdoc/>
@@ -62,7 +65,7 @@ public sealed partial class OciProvisioner : IKernelProvisioner, IDisposable
         SandboxIds.Check(spec.Limits);
         KernelPlan.CheckVariables(spec.Variables);
         var site = await ReadySiteAsync(prove: true, cancellationToken);
-        var place = await site.StartAsync(spec.SandboxId, spec.Environment.Name, spec.Limits, cancellationToken);
+        var place = await site.StartAsync(spec.SandboxId, spec.Environment, spec.Limits, cancellationToken);
         return await LauncherHost.AdoptAsync(place, spec.Environment, spec.Variables, null, _options.StartTimeout, _time, _log, cancellationToken);
     }
 

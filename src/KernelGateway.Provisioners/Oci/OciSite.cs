@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Globalization;
+using KernelGateway.Core.Environments;
 using KernelGateway.Core.Errors;
 using KernelGateway.Core.Faults;
 using KernelGateway.Core.Provisioning;
@@ -16,6 +17,8 @@ internal sealed class OciSite(OciProvisionerOptions options, OciRuntime runtime,
 
     private readonly UidSlots _slots = new(folders.Slots, options.UidBase, options.UidSlots);
 
+    private readonly HostFolders _hostFolders = new(folders, options);
+
     // Sandboxes that this process makes or holds: a sweep leaves them alone, whether or not their owner has heard of them yet.
     private readonly ConcurrentDictionary<string, bool> _held = new();
 
@@ -27,11 +30,11 @@ internal sealed class OciSite(OciProvisionerOptions options, OciRuntime runtime,
 
     /// <summary>Makes and starts a container. On failure nothing is left.</summary>
     /// <param name="id">The sandbox's id.</param>
-    /// <param name="environment">Whose image it runs on, when there is one; <c>null</c> for the host's system.</param>
+    /// <param name="environment">Whose image it runs on, when there is one, and whose mounts it gets; <c>null</c> for the host's system and none.</param>
     /// <param name="limits">What it may use at most.</param>
     /// <param name="cancellationToken">Stops before the next step.</param>
     /// <exception cref="GatewayException">With what the runtime said.</exception>
-    internal async Task<OciPlace> StartAsync(string id, string? environment, ResourceLimits limits, CancellationToken cancellationToken)
+    internal async Task<OciPlace> StartAsync(string id, EnvironmentDefinition? environment, ResourceLimits limits, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
         if (Directory.Exists(folders.Of(id).Root) || !_held.TryAdd(id, true))
@@ -42,7 +45,7 @@ internal sealed class OciSite(OciProvisionerOptions options, OciRuntime runtime,
         OciSandbox? sandbox = null;
         try
         {
-            var system = await systems.ChooseAsync(environment);
+            var system = await systems.ChooseAsync(environment?.Name);
             var slot = _slots.Take(id)
                 ?? throw new GatewayException(ErrorCode.LimitReached, $"All {options.UidSlots} user id ranges are in use; {OciProvisionerOptions.Section}:{nameof(options.UidSlots)} allows more.");
             sandbox = Find(id, slot);
@@ -50,6 +53,7 @@ internal sealed class OciSite(OciProvisionerOptions options, OciRuntime runtime,
             sandbox.Folders.Create(_slots.KernelUid(slot));
             Fault.At("local.folders_made");
             await _disks.MakeAsync(sandbox.Folders, _slots.RootUid(slot), _slots.KernelUid(slot), limits, system);
+            await _hostFolders.MountAsync(sandbox.Folders, _slots.KernelUid(slot), environment);
             new OciBundle(options, _slots).Write(sandbox.Folders, slot, limits, sandbox.Cgroup, system);
             Fault.At("local.bundle_written");
             // Not with the caller's token: a runtime stopped half way leaves what only it knows of.
@@ -101,6 +105,7 @@ internal sealed class OciSite(OciProvisionerOptions options, OciRuntime runtime,
         Fault.At("local.container_removed");
         HostMounts.DetachBelow(sandbox.Folders.Root);
         Fault.At("local.disks_detached");
+        _hostFolders.Remove(sandbox.Folders);
         await FolderRemoval.RemoveAsync(sandbox.Folders.Root, time);
         _slots.Free(sandbox.Slot, sandbox.Id);
         LetGo(sandbox.Id);
@@ -164,7 +169,7 @@ internal sealed class OciSite(OciProvisionerOptions options, OciRuntime runtime,
     internal OciSandbox Find(string id, int slot) => new(id, slot, folders.Of(id), new CgroupLimits(layout, $"{options.CgroupParent.TrimEnd('/')}/{id}", time));
 
     /// <summary>What the mounts of a sandbox on the host's system must be.</summary>
-    internal IReadOnlyList<PolicyMount> MountsOf(OciSandbox sandbox) => OciPolicy.Mounts(options, systems.Host, sandbox.Folders);
+    internal IReadOnlyList<PolicyMount> MountsOf(OciSandbox sandbox) => [.. OciPolicy.Mounts(options, systems.Host, sandbox.Folders), .. HostFolders.MountsInside(sandbox.Folders)];
 
     private OciPlace? Open(OciSandbox sandbox, string system, WatchedProcess? process)
     {

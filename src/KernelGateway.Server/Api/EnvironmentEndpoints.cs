@@ -10,7 +10,11 @@ internal static class EnvironmentEndpoints
 {
     public static void MapEnvironments(this RouteGroupBuilder api) =>
         api.MapGet("/environments", (EnvironmentCatalog catalog, IEnumerable<IKernelProvisioner> variants) => new EnvironmentList(
-            [.. catalog.All.Select(e => new EnvironmentInfo(e.Name, e.Title, e.Language, [.. e.Kernels.Keys], e.Modules) { RunsOn = RunsOn(e.Name, variants) })]))
+            [.. catalog.All.Select(e => new EnvironmentInfo(e.Name, e.Title, e.Language, [.. e.Kernels.Keys], e.Modules) 
+            {
+                RunsOn = RunsOn(e.Name, variants),
+                Mounts = [.. e.Mounts.Select(mount => new MountInfo(mount.Target, mount.IsWritable ? "write" : "read"))],
+            })]))
             .WithTags("Environments").WithName("ListEnvironments").WithSummary("The environments of this gateway.");
 
     private static Dictionary<string, string> RunsOn(string environment, IEnumerable<IKernelProvisioner> variants)

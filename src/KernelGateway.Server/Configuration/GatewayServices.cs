@@ -38,7 +38,10 @@ internal static class GatewayServices
         services.AddSingleton(s => new SqliteDatabase(s.GetRequiredService<DataDirectory>().File("gateway.db")));
         services.AddSingleton<ISandboxStore, SqliteSandboxStore>();
         services.AddSingleton<SqliteApiKeyStore>();
-        services.AddSingleton(s => EnvironmentCatalog.Load(s.GetRequiredService<IOptions<ServerOptions>>().Value.EnvironmentsDirectory));
+        services.AddSingleton(s => EnvironmentCatalog.Load(s.GetRequiredService<IOptions<ServerOptions>>().Value.EnvironmentsDirectory)
+            .With(s.GetRequiredService<IOptions<HostMountOptions>>().Value));
+        Bind<HostMountOptions>(services, gateway);
+        services.AddSingleton<IValidateOptions<HostMountOptions>, HostMountOptionsValidator>();
         services.AddProvisioners(gateway);
         services.AddOptions<NetworkOptions>().Bind(gateway.GetSection("Network")).ValidateOnStart();
         services.AddSingleton<IValidateOptions<NetworkOptions>, NetworkOptionsValidator>();
