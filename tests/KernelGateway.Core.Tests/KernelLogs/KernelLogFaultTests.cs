@@ -192,7 +192,7 @@ public sealed class KernelLogFaultTests
     }
 
     [TestCase(0)]
-    [TestCase(5)]
+    [TestCase(7)]
     [TestCase(255)]
     public void An_unknown_kind_is_malformed(int kind)
     {

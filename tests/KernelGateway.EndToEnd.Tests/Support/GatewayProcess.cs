@@ -174,7 +174,7 @@ internal sealed partial class GatewayProcess : IAsyncDisposable
         return _process.ExitCode;
     }
 
-    /// <summary>Terminates all sandboxes over the API, ends the process and removes the data.</summary>
+    /// <summary>Terminates all sandboxes over the API, ends the process in order and removes the data.</summary>
     public async ValueTask DisposeAsync()
     {
         if (_process is not null)
@@ -194,7 +194,15 @@ internal sealed partial class GatewayProcess : IAsyncDisposable
                     using var _ = await http.DeleteAsync($"/api/v1/sandboxes/{sandbox.Id}?graceSeconds=0");
                 }
 
-                await KillAsync();
+                // Not killed: it may be in the middle of a trial container, which only it can take away.
+                try
+                {
+                    await StopAsync();
+                }
+                finally
+                {
+                    _process.Kill();
+                }
             }
 
             _process.Dispose();
