@@ -54,6 +54,8 @@ internal sealed class LiveGateway : IAsyncDisposable
                 ["Gateway:DataDirectory"] = folder,
                 ["Gateway:LocalEval:Enabled"] = "true",
                 ["Gateway:Sandboxes:DefaultVariant"] = "local-eval",
+                ["Gateway:Sandboxes:MaxSandboxes"] = "1000",
+                ["Gateway:Sandboxes:MaxSandboxesPerOwner"] = "1000", // One gateway serves many tests, and ends their sandboxes with itself.
                 ["Serilog:MinimumLevel:Default"] = "Warning",
             });
             services?.Invoke(builder.Services);
