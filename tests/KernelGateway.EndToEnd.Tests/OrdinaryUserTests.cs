@@ -13,10 +13,8 @@ public sealed class OrdinaryUserTests
     public async Task Started_by_an_ordinary_user_it_says_exactly_what_local_lacks()
     {
         const string SetPriv = "/usr/bin/setpriv";
-        if (Environment.UserName != "root" || !File.Exists(SetPriv))
-        {
-            Assert.Ignore($"Root and {SetPriv} are needed to become another user.");
-        }
+        Requires.LocalVariant();
+        Requires.Program(SetPriv);
 
         var folder = Directory.CreateTempSubdirectory("kg-").FullName;
         using (var chown = System.Diagnostics.Process.Start("/bin/chown", [$"{Uid}:{Uid}", folder]))
