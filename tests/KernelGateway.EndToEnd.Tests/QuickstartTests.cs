@@ -16,7 +16,7 @@ public sealed class QuickstartTests
     public async Task It_leaves_a_gateway_that_can_be_used_uses_it_again_and_stops_it(CancellationToken cancellationToken)
     {
         Requires.LocalVariant();
-        var root = Root();
+        var root = Repository.Root;
         var folder = Path.Combine(Path.GetTempPath(), $"kg-quick-{Guid.NewGuid():N}");
         var data = Path.Combine(folder, "data");
         var port = FreePort();
@@ -72,16 +72,5 @@ public sealed class QuickstartTests
         {
             return false;
         }
-    }
-
-    private static string Root()
-    {
-        var folder = new DirectoryInfo(AppContext.BaseDirectory);
-        while (!File.Exists(Path.Combine(folder.FullName, "KernelGateway.sln")))
-        {
-            folder = folder.Parent ?? throw new AssertionException("The tests do not lie in the repository.");
-        }
-
-        return folder.FullName;
     }
 }
