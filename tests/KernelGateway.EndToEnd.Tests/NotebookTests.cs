@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json;
 using KernelGateway.Client;
 using KernelGateway.Contracts.Events;
+using KernelGateway.Core.Tests.Support;
 using KernelGateway.EndToEnd.Tests.Support;
 
 namespace KernelGateway.EndToEnd.Tests;

@@ -1,4 +1,5 @@
 using KernelGateway.Client;
+using KernelGateway.Core.Tests.Support;
 using KernelGateway.EndToEnd.Tests.Support;
 
 namespace KernelGateway.EndToEnd.Tests;
