@@ -1,7 +1,9 @@
 """ipykernel's kernel and application, with a log. They keep their names: users see those in %config."""
 import faulthandler
 import gc
+import importlib
 import logging
+import os
 import sys
 
 import zmq
@@ -33,6 +35,7 @@ class IPythonKernel(ipkernel.IPythonKernel):
         self.run_variables = RunVariables()
         register(self.shell)
         self.shell_handlers["kg_variables_request"] = self.variables_request
+        self.shell_handlers["kg_snapshot_request"] = self.snapshot_request
 
     def set_parent(self, ident, parent, channel="shell"):
         if channel == "shell":
@@ -67,6 +70,20 @@ class IPythonKernel(ipkernel.IPythonKernel):
             content = {"status": "error", "ename": type(error).__name__, "evalue": str(error), "traceback": []}
         self.session.send(stream, "kg_variables_reply", content, parent, ident=ident)
 
+    async def snapshot_request(self, stream, ident, parent):
+        """{"save": {...}} or {"load": {...}}, with the arguments of kernel_snapshot; can be interrupted."""
+        try:
+            # Loaded when it is first used: most kernels never do.
+            kernel_snapshot, content, shell = import_of_launcher("kernel_snapshot"), parent["content"], self.shell
+            if "save" in content:
+                done = kernel_snapshot.save(shell.user_ns, shell.user_ns_hidden, **content["save"])
+            else:
+                done = kernel_snapshot.load(shell.user_ns, **content["load"])
+            content = {"status": "ok", **done}
+        except BaseException as error:
+            content = {"status": "error", "ename": type(error).__name__, "evalue": str(error)[:1000], "traceback": []}
+        self.session.send(stream, "kg_snapshot_reply", content, parent, ident=ident)
+
     async def execute_request(self, stream, ident, parent):
         try:
             await super().execute_request(stream, ident, parent)
@@ -83,6 +100,16 @@ class IPythonKernel(ipkernel.IPythonKernel):
                 "execution_count": self.execution_count,
             }
             self.session.send(stream, "execute_reply", content, parent, ident=ident)
+
+
+def import_of_launcher(name):
+    """A module of the launcher's folder, which is on the path only here: user code must not find it there."""
+    folder = os.path.dirname(os.path.abspath(__file__))
+    sys.path.insert(0, folder)
+    try:
+        return importlib.import_module(name)
+    finally:
+        sys.path.remove(folder)
 
 
 class Heartbeat(kernelapp.Heartbeat):

@@ -42,6 +42,10 @@ internal sealed class GatewayHttp : IDisposable
     public Task<T> PostAsync<T>(string path, object? body, Repeat repeat, CancellationToken cancellationToken) =>
         ReadAsync<T>(HttpMethod.Post, path, body, repeat, null, cancellationToken);
 
+    /// <summary>Posts what may take longer than most.</summary>
+    public Task<T> PostAsync<T>(string path, object body, Repeat repeat, TimeSpan within, CancellationToken cancellationToken) =>
+        SendAsync(() => Request(HttpMethod.Post, path, body, null), repeat, ParseAsync<T>, within, cancellationToken);
+
     /// <summary>Puts something in the place of what is there; doing it twice is doing it once.</summary>
     public Task<T> PutAsync<T>(string path, object body, CancellationToken cancellationToken) =>
         ReadAsync<T>(HttpMethod.Put, path, body, Repeat.Always, null, cancellationToken);

@@ -21,6 +21,12 @@ public static class ErrorCodes
     /// <summary>404: no variable of that name in this context.</summary>
     public const string VariableNotFound = "variable_not_found";
 
+    /// <summary>404: no such snapshot, or not yours.</summary>
+    public const string SnapshotNotFound = "snapshot_not_found";
+
+    /// <summary>409: the snapshot is corrupt, or another gateway made it.</summary>
+    public const string SnapshotDamaged = "snapshot_damaged";
+
     /// <summary>400: no environment of that name.</summary>
     public const string EnvironmentNotFound = "environment_not_found";
 

@@ -17,6 +17,8 @@ namespace KernelGateway.Contracts.Events;
 [JsonDerivedType(typeof(SandboxStateEvent), "sandboxState")]
 [JsonDerivedType(typeof(SandboxChangedEvent), "sandboxChanged")]
 [JsonDerivedType(typeof(EscalationEvent), "escalation")]
+[JsonDerivedType(typeof(SandboxSnapshottedEvent), "sandboxSnapshotted")]
+[JsonDerivedType(typeof(SandboxRestoredEvent), "sandboxRestored")]
 [JsonDerivedType(typeof(KernelMessageEvent), "kernelMessage")]
 [JsonDerivedType(typeof(OmittedEvent), "omitted")]
 [JsonDerivedType(typeof(TruncatedEvent), "truncated")]

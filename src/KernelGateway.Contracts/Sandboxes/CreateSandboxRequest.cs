@@ -53,4 +53,10 @@ public sealed record CreateSandboxRequest
 
     /// <summary>Labels to find the sandbox by, at most 64; keys up to 64 and values up to 256 characters.</summary>
     public IReadOnlyDictionary<string, string>? Tags { get; init; }
+
+    /// <summary>The snapshot to start from, by name: files, contexts and variables are as in it, and so is all that is left out here but name and tags.</summary>
+    public string? SnapshotName { get; init; }
+
+    /// <summary>The snapshot to start from, by id. Not together with <see cref="SnapshotName"/>.</summary>
+    public string? SnapshotId { get; init; }
 }

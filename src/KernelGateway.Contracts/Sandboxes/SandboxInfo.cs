@@ -48,6 +48,9 @@ public sealed record SandboxInfo
     /// <summary>What the system inside comes from: <c>host</c> for the host's own <c>/usr</c>, or an image as <c>name@sha256:…</c>; <c>null</c> when it does not live.</summary>
     public string? RunsOn { get; init; }
 
+    /// <summary>The snapshot it was made from, which may be gone (that of a fork always is); <c>null</c> when it was made from none.</summary>
+    public string? SnapshotId { get; init; }
+
     /// <summary>What its code may reach.</summary>
     public required NetworkPolicy NetworkPolicy { get; init; }
 

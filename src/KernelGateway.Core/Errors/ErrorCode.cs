@@ -21,6 +21,12 @@ public enum ErrorCode
     /// <summary>No variable of that name in this context.</summary>
     VariableNotFound,
 
+    /// <summary>No snapshot of that id or name, or it belongs to somebody else.</summary>
+    SnapshotNotFound,
+
+    /// <summary>The snapshot is corrupt, or another gateway made it.</summary>
+    SnapshotDamaged,
+
     /// <summary>No environment of that name.</summary>
     EnvironmentNotFound,
 

@@ -66,6 +66,12 @@ public static class EventProjection
             case JournalEntryKind.Escalation:
                 var step = Notes.Read<Notes.EscalationNote>(entry);
                 return new EscalationEvent { Step = step.Step, ReasonCode = step.ReasonCode, Reason = step.Reason };
+            case JournalEntryKind.SandboxSnapshotted:
+                var snapshot = Notes.Read<Notes.SnapshotNote>(entry);
+                return new SandboxSnapshottedEvent { SnapshotId = snapshot.Id, Name = snapshot.Name, Size = snapshot.Size, Files = snapshot.Files, Variables = snapshot.Variables, NotKept = snapshot.NotKept };
+            case JournalEntryKind.SandboxRestored:
+                var restored = Notes.Read<Notes.RestoredNote>(entry);
+                return new SandboxRestoredEvent { SnapshotId = restored.SnapshotId, Files = restored.Files, Variables = restored.Variables, NotRestored = restored.NotRestored };
             case JournalEntryKind.SandboxChanged:
                 var change = Notes.Read<Notes.ChangeNote>(entry);
                 return new SandboxChangedEvent

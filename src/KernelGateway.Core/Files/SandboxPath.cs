@@ -90,6 +90,10 @@ public sealed class SandboxPath
         return text.ToString();
     }
 
+    /// <summary>The bytes that <see cref="Show"/> wrote, of whatever it was; what a link points to may have any slashes and dots.</summary>
+    /// <exception cref="GatewayException"><see cref="ErrorCode.InvalidPath"/>: it is not written so.</exception>
+    public static byte[] BytesOf(string text, string field) => Bytes(text, field);
+
     /// <summary>The text of the path; relative ones without a leading dot.</summary>
     public override string ToString() => (IsAbsolute ? "/" : string.Empty) + string.Join('/', Names.Select(name => Show(name)));
 

@@ -33,6 +33,12 @@ public enum JournalEntryKind : byte
     /// <summary>The owner changed the sandbox; one frame with <see cref="Notes.ChangeNote"/>.</summary>
     SandboxChanged = 10,
 
+    /// <summary>A snapshot was made of the sandbox; one frame with <see cref="Notes.SnapshotNote"/>.</summary>
+    SandboxSnapshotted = 30,
+
+    /// <summary>The sandbox has what was in its snapshot; one frame with <see cref="Notes.RestoredNote"/>.</summary>
+    SandboxRestored = 31,
+
     /// <summary>The network policy refused a connection; one frame with <see cref="Notes.EgressDeniedNote"/>.</summary>
     EgressDenied = 16,
 

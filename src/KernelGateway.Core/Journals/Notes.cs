@@ -2,6 +2,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using KernelGateway.Contracts.Executions;
 using KernelGateway.Contracts.Sandboxes;
+using KernelGateway.Contracts.Snapshots;
 
 namespace KernelGateway.Core.Journals;
 
@@ -81,6 +82,12 @@ public static partial class Notes
     /// <param name="Violations">Limits it came up against.</param>
     public sealed record CommandEndNote(bool Lost, int? ExitCode, double? Seconds, string? Reason, string? ReasonCode, IReadOnlyList<Violation>? Violations);
 
+    /// <summary>Body of <see cref="JournalEntryKind.SandboxSnapshotted"/>.</summary>
+    public sealed record SnapshotNote(string Id, string? Name, long Size, int Files, int Variables, int NotKept);
+
+    /// <summary>Body of <see cref="JournalEntryKind.SandboxRestored"/>.</summary>
+    public sealed record RestoredNote(string SnapshotId, int Files, int Variables, IReadOnlyList<NotKept> NotRestored);
+
     /// <summary>The one frame of such an entry.</summary>
     public static IReadOnlyList<ReadOnlyMemory<byte>> Frame<T>(T note) =>
         [JsonSerializer.SerializeToUtf8Bytes(note, typeof(T), NoteJson.Default)];
@@ -100,6 +107,8 @@ public static partial class Notes
     [JsonSerializable(typeof(EgressDeniedNote))]
     [JsonSerializable(typeof(EscalationNote))]
     [JsonSerializable(typeof(ChangeNote))]
+    [JsonSerializable(typeof(SnapshotNote))]
+    [JsonSerializable(typeof(RestoredNote))]
     [JsonSerializable(typeof(CommandNote))]
     [JsonSerializable(typeof(CommandEndNote))]
     private sealed partial class NoteJson : JsonSerializerContext;

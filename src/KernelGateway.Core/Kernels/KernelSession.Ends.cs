@@ -74,6 +74,7 @@ internal sealed partial class KernelSession
             _current = null;
         }
 
+        _hold?.TrySetResult();
         while (_queue.TryDequeue(out var waiting))
         {
             ended.Add((waiting, new Notes.FinishedNote(ExecutionStatus.Cancelled, waitingReason, null, waitingCode)));

@@ -85,6 +85,16 @@ internal sealed partial class KernelSession
     /// <summary>Sends the next waiting run when none is under way. Called under the gate.</summary>
     private void SendNext()
     {
+        if (_hold is { } hold)
+        {
+            if (_current is null)
+            {
+                hold.TrySetResult();
+            }
+
+            return;
+        }
+
         if (_current is not null || _link is null || _state != KernelState.Idle || !_queue.TryDequeue(out var next))
         {
             return;

@@ -17,8 +17,9 @@ internal sealed partial class KernelSession
     /// <param name="wait">Whether to wait while it is busy.</param>
     /// <param name="ask">Puts the question.</param>
     /// <param name="cancellationToken">Stops the waiting.</param>
+    /// <param name="within">How long it may take; <c>null</c>: as configured.</param>
     /// <exception cref="GatewayException"><see cref="ErrorCode.Conflict"/>: it is busy, dead or being started, or it did not answer in time.</exception>
-    public async Task<JObject> AskAsync(string what, bool wait, Func<KernelClient, CancellationToken, Task<JupyterMessage>> ask, CancellationToken cancellationToken)
+    public async Task<JObject> AskAsync(string what, bool wait, Func<KernelClient, CancellationToken, Task<JupyterMessage>> ask, CancellationToken cancellationToken, TimeSpan? within = null)
     {
         KernelLink link;
         lock (_gate)
@@ -36,7 +37,8 @@ internal sealed partial class KernelSession
             link = _link;
         }
 
-        using var deadline = new CancellationTokenSource(_options.QuestionTimeout, _time);
+        var patience = within ?? _options.QuestionTimeout;
+        using var deadline = new CancellationTokenSource(patience, _time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellationToken);
         try
         {
@@ -44,7 +46,7 @@ internal sealed partial class KernelSession
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
-            throw new GatewayException(ErrorCode.Conflict, $"The kernel of context '{Id}' was busy and did not {what} within {_options.QuestionTimeout.TotalSeconds:0.#} s. Ask again later, or interrupt what runs.");
+            throw new GatewayException(ErrorCode.Conflict, $"The kernel of context '{Id}' was busy and did not {what} within {patience.TotalSeconds:0.#} s. Ask again later, or interrupt what runs.");
         }
         catch (KernelErrorException)
         {

@@ -65,6 +65,23 @@ public interface ISandboxFiles
     /// <summary>Gives a file or folder another path.</summary>
     Task<FileEntry> MoveAsync(SandboxPath from, SandboxPath to, bool overwrite, CancellationToken cancellationToken);
 
+    /// <summary>Makes a symbolic link; what it points to is not looked at.</summary>
+    /// <param name="path">Where.</param>
+    /// <param name="target">What it points to, as code in the sandbox reads it.</param>
+    /// <param name="cancellationToken">Stops the call.</param>
+    /// <exception cref="GatewayException"><see cref="ErrorCode.AlreadyExists"/>; <see cref="ErrorCode.NotSupported"/>: this place has no links.</exception>
+    Task MakeLinkAsync(SandboxPath path, string target, CancellationToken cancellationToken) =>
+        throw new GatewayException(ErrorCode.NotSupported, "The variant of this sandbox makes no links through its files. Code in it can.", "path");
+
+    /// <summary>Sets the permission bits and the time of a file's or folder's last change, of a link only the time.</summary>
+    /// <param name="path">Which.</param>
+    /// <param name="mode">The permission bits; <c>null</c> leaves them.</param>
+    /// <param name="modifiedAt">When its content last changed.</param>
+    /// <param name="cancellationToken">Stops the call.</param>
+    /// <exception cref="GatewayException"><see cref="ErrorCode.NotSupported"/>: this place keeps none.</exception>
+    Task SetAttributesAsync(SandboxPath path, int? mode, DateTimeOffset modifiedAt, CancellationToken cancellationToken) =>
+        throw new GatewayException(ErrorCode.NotSupported, "The variant of this sandbox keeps no permissions and times of files.", "path");
+
     /// <summary>Tells changes below a folder until the sandbox has ended; the first is <see cref="FileChangeType.Ready"/>.</summary>
     /// <param name="path">The folder.</param>
     /// <param name="recursive">Tell of the folders below it too.</param>

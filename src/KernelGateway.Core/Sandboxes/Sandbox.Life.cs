@@ -4,6 +4,7 @@ using KernelGateway.Core.Errors;
 using KernelGateway.Core.Faults;
 using KernelGateway.Core.Journals;
 using KernelGateway.Core.Provisioning;
+using KernelGateway.Core.Snapshots;
 using Microsoft.Extensions.Logging;
 
 namespace KernelGateway.Core.Sandboxes;
@@ -12,7 +13,10 @@ namespace KernelGateway.Core.Sandboxes;
 public sealed partial class Sandbox
 {
     /// <summary>Makes its place and its first kernel; on failure nothing is left but the record that says why.</summary>
-    internal async Task StartAsync(IKernelProvisioner provisioner, CancellationToken cancellationToken)
+    /// <param name="provisioner">Makes its place.</param>
+    /// <param name="from">The snapshot it is made from, if any.</param>
+    /// <param name="cancellationToken">Stops it.</param>
+    internal async Task StartAsync(IKernelProvisioner provisioner, OpenedSnapshot? from, CancellationToken cancellationToken)
     {
         await _life.WaitAsync(cancellationToken);
         try
@@ -28,9 +32,17 @@ public sealed partial class Sandbox
             Fault.At("sandbox.host_saved");
             _commands.Attach(host, null);
             await OpenEgressAsync(host, cancellationToken);
-            await StartDefaultAsync(host, cancellationToken);
-            Fault.At("sandbox.kernel_launched");
-            RememberKernel(_contexts.Find(null));
+            if (from is null)
+            {
+                await StartDefaultAsync(host, cancellationToken);
+                Fault.At("sandbox.kernel_launched");
+                RememberKernel(_contexts.Find(null));
+            }
+            else
+            {
+                await RestoreAsync(host, from, cancellationToken);
+            }
+
             Enter(SandboxState.Running, null);
             _ = WatchAsync(host);
         }
@@ -57,15 +69,16 @@ public sealed partial class Sandbox
         await _life.WaitAsync(cancellationToken);
         try
         {
-            if (_record.State == SandboxState.Terminating || _record.Host is null)
+            var isHalf = _record is { State: SandboxState.Starting, SnapshotId: not null }; // Nobody was told of it; it has only some of its files.
+            if (_record.State == SandboxState.Terminating || _record.Host is null || isHalf)
             {
-                var reason = _record.Host is null ? "The gateway was stopped while it was being started." : "The gateway was stopped while it was being terminated.";
+                var reason = isHalf ? "The gateway was stopped while it was being restored from a snapshot." : _record.Host is null ? "The gateway was stopped while it was being started." : "The gateway was stopped while it was being terminated.";
                 if (_record.Host is not null)
                 {
                     _host = await provisioner.ReattachAsync(_record.Host, cancellationToken);
                 }
 
-                await EndAsync(_record.Host is null ? SandboxState.Failed : SandboxState.Terminated, _record.StateReasonCode ?? ReasonCodes.Lost, reason, TimeSpan.Zero);
+                await EndAsync(_record.Host is null || isHalf ? SandboxState.Failed : SandboxState.Terminated, _record.StateReasonCode ?? ReasonCodes.Lost, reason, TimeSpan.Zero);
                 return;
             }
 
@@ -94,6 +107,11 @@ public sealed partial class Sandbox
             {
                 await StartDefaultAsync(host, cancellationToken);
                 RememberKernel(_contexts.Find(null));
+            }
+
+            if (host is IFileHost { Files: { } files })
+            {
+                await SnapshotVariables.TidyUpAsync(files, cancellationToken);
             }
 
             if (_record.State != SandboxState.Running)

@@ -8,6 +8,7 @@ using KernelGateway.Core.Executions;
 using KernelGateway.Core.Journals;
 using KernelGateway.Core.Kernels;
 using KernelGateway.Core.Provisioning;
+using KernelGateway.Core.Snapshots;
 using Microsoft.Extensions.Logging;
 
 namespace KernelGateway.Core.Sandboxes;
@@ -22,6 +23,7 @@ public sealed partial class Sandbox : IAsyncDisposable
     private readonly ISandboxStore _store;
     private readonly NetworkGuard _network;
     private readonly SandboxOptions _options;
+    private readonly SnapshotOptions _snapshotOptions;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
     private readonly ExecutionTable _executions;
@@ -55,9 +57,11 @@ public sealed partial class Sandbox : IAsyncDisposable
         TimeProvider time,
         ILogger logger,
         NetworkGuard network,
+        SnapshotOptions snapshotOptions,
         DateTimeOffset? lastActivityAt = null)
     {
         _network = network;
+        _snapshotOptions = snapshotOptions;
         _record = record;
         _environment = environment;
         Journal = journal;
@@ -127,6 +131,7 @@ public sealed partial class Sandbox : IAsyncDisposable
                     AllowedHosts = _record.Network.AllowedHosts,
                     DeniedHosts = _record.Network.DeniedHosts,
                     Tags = _record.Tags,
+                    SnapshotId = _record.SnapshotId,
                     Contexts = Contexts,
                     LastSequence = Journal.LastSequence,
                 };

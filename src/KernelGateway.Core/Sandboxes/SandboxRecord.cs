@@ -70,6 +70,9 @@ public sealed record SandboxRecord
     /// <summary>The number of the last kernel started; kernel ids are never used again.</summary>
     public int KernelsStarted { get; init; }
 
+    /// <summary>The snapshot it was made from, if any; as long as it starts, it has not all of it.</summary>
+    public string? SnapshotId { get; init; }
+
     /// <summary>True when it has come to its end, whatever the reason.</summary>
     public bool HasEnded => State is SandboxState.Terminated or SandboxState.Failed or SandboxState.Lost;
 }

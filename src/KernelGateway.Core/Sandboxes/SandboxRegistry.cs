@@ -9,6 +9,7 @@ using KernelGateway.Core.Executions;
 using KernelGateway.Core.Journals;
 using KernelGateway.Core.Policies;
 using KernelGateway.Core.Provisioning;
+using KernelGateway.Core.Snapshots;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
@@ -23,6 +24,7 @@ public sealed partial class SandboxRegistry : BackgroundService
     private readonly EnvironmentCatalog _environments;
     private readonly ISandboxStore _store;
     private readonly NetworkGuard _network;
+    private readonly SnapshotCatalog _snapshots;
     private readonly SandboxOptions _options;
     private readonly JournalOptions _journalOptions;
     private readonly string _journals;
@@ -37,6 +39,7 @@ public sealed partial class SandboxRegistry : BackgroundService
         EnvironmentCatalog environments,
         ISandboxStore store,
         NetworkGuard network,
+        SnapshotCatalog snapshots,
         IOptions<SandboxOptions> options,
         IOptions<JournalOptions> journalOptions,
         IOptions<DataOptions> data,
@@ -47,6 +50,7 @@ public sealed partial class SandboxRegistry : BackgroundService
         _environments = environments;
         _store = store;
         _network = network;
+        _snapshots = snapshots;
         _options = options.Value;
         _journalOptions = journalOptions.Value;
         _journals = Path.Combine(data.Value.DataDirectory, "journals");
@@ -62,10 +66,17 @@ public sealed partial class SandboxRegistry : BackgroundService
     /// <param name="owner">Whose it is.</param>
     /// <param name="idempotencyKey">The same key of the same owner gives the same sandbox.</param>
     /// <param name="cancellationToken">Stops the waiting; the sandbox is removed then, unless a key can find it again.</param>
-    public async Task<Sandbox> CreateAsync(CreateSandboxRequest request, string owner, string? idempotencyKey, CancellationToken cancellationToken)
+    public Task<Sandbox> CreateAsync(CreateSandboxRequest request, string owner, string? idempotencyKey, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(request);
-        var record = CreateSandboxValidator.ToRecord(request, owner, CreateSandboxValidator.IdempotencyKey(idempotencyKey), _options, _time.GetUtcNow());
+        return SnapshotRecipe.Named(request, owner, _snapshots) is { } snapshot
+            ? CreateFromAsync(snapshot, request, owner, idempotencyKey, cancellationToken)
+            : CreateAsync(request, owner, idempotencyKey, null, cancellationToken);
+    }
+
+    private async Task<Sandbox> CreateAsync(CreateSandboxRequest request, string owner, string? idempotencyKey, OpenedSnapshot? from, CancellationToken cancellationToken)
+    {
+        var record = CreateSandboxValidator.ToRecord(request, owner, CreateSandboxValidator.IdempotencyKey(idempotencyKey), _options, _time.GetUtcNow()) with { SnapshotId = from?.Snapshot.Info.Id };
         var environment = _environments.Get(record.Environment);
         if (!_provisioners.TryGetValue(record.Variant, out var provisioner))
         {
@@ -92,7 +103,7 @@ public sealed partial class SandboxRegistry : BackgroundService
 
         try
         {
-            await sandbox.StartAsync(provisioner, idempotencyKey is null ? cancellationToken : CancellationToken.None);
+            await sandbox.StartAsync(provisioner, from, idempotencyKey is null ? cancellationToken : CancellationToken.None);
         }
         catch (OperationCanceledException)
         {
@@ -269,7 +280,7 @@ public sealed partial class SandboxRegistry : BackgroundService
         }
 
         recorded = replay.PositionIn;
-        return new Sandbox(record, environment, new Journal(store, _time), executions, commands, _store, _options, _time, _logger, _network, replay.LastTime);
+        return new Sandbox(record, environment, new Journal(store, _time), executions, commands, _store, _options, _time, _logger, _network, _snapshots.Options, replay.LastTime);
     }
 
     private async Task RestoreAsync(CancellationToken cancellationToken)

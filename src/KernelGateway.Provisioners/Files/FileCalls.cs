@@ -103,6 +103,19 @@ internal sealed unsafe class FileCalls(SandboxUser user)
         }
     }
 
+    /// <summary>Sets when the content of a name last changed, of a link itself; when it was last read stays.</summary>
+    internal long SetTime(SafeFileHandle folder, ReadOnlySpan<byte> name, DateTimeOffset modifiedAt)
+    {
+        const long Omit = (1L << 30) - 2; // UTIME_OMIT
+        var since = modifiedAt.UtcTicks - DateTimeOffset.UnixEpoch.Ticks;
+        var times = stackalloc long[4] { 0, Omit, since / TimeSpan.TicksPerSecond, since % TimeSpan.TicksPerSecond * 100 };
+        fixed (byte* text = Terminated(name))
+        {
+            using var at = new Held(folder);
+            return user.Call(SystemCall.SetTimesAt, at.Number, (nint)text, (nint)times, SystemCall.AtSymlinkNoFollow);
+        }
+    }
+
     /// <summary>Where a link points to; empty when it cannot be read.</summary>
     internal byte[] ReadLink(SafeFileHandle folder, ReadOnlySpan<byte> name)
     {

@@ -50,6 +50,8 @@ internal static class SystemCall
 
     internal static nint SymlinkAt => Arm ? 36 : 266;
 
+    internal static nint SetTimesAt => Arm ? 88 : 280;
+
     internal static nint ReadLinkAt => Arm ? 78 : 267;
 
     internal static nint RenameAt2 => Arm ? 276 : 316;

@@ -1,4 +1,3 @@
-using System.Globalization;
 using KernelGateway.Contracts.Executions;
 using KernelGateway.Contracts.Sandboxes;
 using KernelGateway.Core.Errors;
@@ -61,7 +60,7 @@ internal static class SandboxEndpoints
 
         if (cursor is not null)
         {
-            var (time, id) = ParseCursor(cursor);
+            var (time, id) = Page.ParseCursor(cursor);
             found = found.Where(s => s.CreatedAt < time || (s.CreatedAt == time && string.CompareOrdinal(s.Id, id) > 0));
         }
 
@@ -72,7 +71,7 @@ internal static class SandboxEndpoints
         }
 
         items.RemoveAt(page);
-        return new SandboxList(items, string.Create(CultureInfo.InvariantCulture, $"{items[^1].CreatedAt.UtcTicks}-{items[^1].Id}"));
+        return new SandboxList(items, Page.CursorOf(items[^1].CreatedAt, items[^1].Id));
     }
 
     private static async Task<SandboxInfo> UpdateAsync(string id, UpdateSandboxRequest request, SandboxRegistry registry, HttpContext http)
@@ -109,11 +108,4 @@ internal static class SandboxEndpoints
         tag.IndexOf(':', StringComparison.Ordinal) is > 0 and var colon
             ? (tag[..colon], tag[(colon + 1)..])
             : throw new GatewayException(ErrorCode.InvalidArgument, "'tag' must look like key:value.", "tag");
-
-    private static (DateTimeOffset Time, string Id) ParseCursor(string cursor) =>
-        cursor.Split('-', 2) is [var ticks, var id]
-            && long.TryParse(ticks, NumberStyles.None, CultureInfo.InvariantCulture, out var time)
-            && time <= DateTimeOffset.MaxValue.UtcTicks
-                ? (new DateTimeOffset(time, TimeSpan.Zero), id)
-                : throw new GatewayException(ErrorCode.InvalidArgument, "'cursor' must be the nextCursor of an earlier page.", "cursor");
 }

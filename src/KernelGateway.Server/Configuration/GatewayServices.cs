@@ -6,6 +6,7 @@ using KernelGateway.Core.Environments;
 using KernelGateway.Core.Journals;
 using KernelGateway.Core.Policies;
 using KernelGateway.Core.Sandboxes;
+using KernelGateway.Core.Snapshots;
 using KernelGateway.Provisioners;
 using KernelGateway.Server.Api;
 using KernelGateway.Server.Hubs;
@@ -32,6 +33,7 @@ internal static class GatewayServices
         Bind<JournalOptions>(services, gateway.GetSection("Journal"));
         Bind<SandboxOptions>(services, gateway.GetSection("Sandboxes"));
         Bind<Core.Files.FileOptions>(services, gateway.GetSection("Files"));
+        Bind<SnapshotOptions>(services, gateway.GetSection("Snapshots"));
         services.TryAddSingleton(TimeProvider.System);
 
         services.AddSingleton<DataDirectory>();
@@ -47,6 +49,8 @@ internal static class GatewayServices
         services.AddSingleton<IValidateOptions<NetworkOptions>, NetworkOptionsValidator>();
         services.TryAddSingleton<NameResolver>(Dns.GetHostAddressesAsync);
         services.AddSingleton<NetworkGuard>();
+        services.AddSingleton(s => new SnapshotCatalog(
+            s.GetRequiredService<DataDirectory>().File("snapshots"), s.GetRequiredService<IOptions<SnapshotOptions>>(), s.GetRequiredService<ILogger<SnapshotCatalog>>()));
         services.AddSingleton<SandboxRegistry>();
         services.AddHostedService(s => s.GetRequiredService<SandboxRegistry>());
 

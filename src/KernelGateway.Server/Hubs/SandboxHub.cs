@@ -4,6 +4,7 @@ using KernelGateway.Contracts.Events;
 using KernelGateway.Contracts.Executions;
 using KernelGateway.Contracts.Files;
 using KernelGateway.Contracts.Sandboxes;
+using KernelGateway.Contracts.Snapshots;
 using KernelGateway.Core.Errors;
 using KernelGateway.Core.Executions;
 using KernelGateway.Core.Files;
@@ -65,6 +66,16 @@ internal sealed class SandboxHub(SandboxRegistry registry, IOptions<FileOptions>
 
     /// <summary>What a sandbox uses and has used.</summary>
     public SandboxUsage GetUsage(string sandboxId) => registry.ReadUsage(Find(sandboxId));
+
+    /// <summary>Keeps the files and variables of a sandbox as they are now.</summary>
+    public Task<SnapshotInfo> CreateSnapshot(string sandboxId, CreateSnapshotRequest request) => registry.SnapshotAsync(
+        Find(sandboxId),
+        request ?? throw new GatewayException(ErrorCode.InvalidArgument, "The second argument must be an object with 'name'.", "name"),
+        Context.ConnectionAborted);
+
+    /// <summary>Makes sandboxes that have what this one has now; each child is a sandbox or an error.</summary>
+    public async Task<ForkResult> ForkSandbox(string sandboxId, ForkRequest? request) =>
+        SnapshotEndpoints.Describe(await registry.ForkAsync(Find(sandboxId), request ?? new ForkRequest(), Context.ConnectionAborted));
 
     /// <summary>Answers the <c>input()</c> that a run waits in.</summary>
     public Task ReplyInput(string sandboxId, string executionId, string value) =>

@@ -1,0 +1,88 @@
+using KernelGateway.Contracts.Snapshots;
+using KernelGateway.Core.Sandboxes;
+
+namespace KernelGateway.Core.Snapshots;
+
+/// <summary>A snapshot that is being written. Nothing of it is left when it is disposed before it is committed.</summary>
+internal sealed class SnapshotDraft(SnapshotCatalog catalog, string id, string owner, string name, string description, bool isTemporary) : IDisposable
+{
+    private readonly Dictionary<string, SnapshotPart> _parts = new(StringComparer.Ordinal);
+    private bool _committed;
+
+    public string Id => id;
+
+    public bool IsTemporary => isTemporary;
+
+    public SnapshotOptions Options => catalog.Options;
+
+    /// <summary>Bytes that may still be written.</summary>
+    public long Room => Math.Max(0, Math.Min(Options.MaxBytes, catalog.Room()) - _parts.Values.Sum(p => p.Size));
+
+    /// <summary>Writes a part; one of the same name is replaced.</summary>
+    public async Task WriteAsync(string part, Func<Stream, Task> write, CancellationToken cancellationToken)
+    {
+        _parts.Remove(part);
+        try
+        {
+            await using var stream = new PartStream(catalog.UnfinishedPathOf(id, part), part, Room, Math.Min(Options.MaxBytes, catalog.Room()));
+            await write(stream);
+            _parts[part] = await stream.CompleteAsync(cancellationToken);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw SnapshotCatalog.NotWritten(e);
+        }
+    }
+
+    /// <summary>Makes it a snapshot; it is durable when this returns.</summary>
+    public async Task<StoredSnapshot> CommitAsync(SandboxRecord sandbox, DateTimeOffset now, SnapshotContent content, CancellationToken cancellationToken)
+    {
+        var info = new SnapshotInfo
+        {
+            Id = id,
+            Name = name,
+            Description = description,
+            SandboxId = sandbox.Id,
+            Variant = sandbox.Variant,
+            Environment = sandbox.Environment,
+            CreatedAt = now,
+            Size = _parts.Values.Sum(p => p.Size),
+            Files = content.Files.Count,
+            Variables = content.Contexts.Sum(c => c.Variables.Count),
+            NotKept = content.FilesNotKept.Count + content.Contexts.Sum(c => c.NotKept.Count + (c.Reason is null ? 0 : 1)),
+        };
+        var manifest = new SnapshotManifest(info, content.Contexts, content.Files, content.FilesNotKept, [.. _parts.Values]);
+        await WriteAsync(
+            PartNames.Manifest,
+            stream => System.Text.Json.JsonSerializer.SerializeAsync(stream, manifest, System.Text.Json.JsonSerializerOptions.Web, cancellationToken),
+            cancellationToken);
+        var snapshot = new StoredSnapshot
+        {
+            Info = info with { Size = _parts.Values.Sum(p => p.Size) },
+            Owner = owner,
+            IsTemporary = isTemporary,
+            Recipe = SnapshotRecipe.Of(sandbox),
+            Contexts = content.StoredContexts,
+            Parts = [.. _parts.Values],
+        };
+        catalog.Commit(snapshot);
+        _committed = true;
+        return snapshot;
+    }
+
+    public void Dispose()
+    {
+        catalog.LetGo((owner, name));
+        if (!_committed)
+        {
+            catalog.Abandon(id);
+        }
+    }
+}
+
+/// <summary>What was found in a sandbox.</summary>
+internal sealed record SnapshotContent(
+    IReadOnlyList<SnapshotContext> Contexts,
+    IReadOnlyList<StoredContext> StoredContexts,
+    IReadOnlyList<SnapshotFile> Files,
+    IReadOnlyList<NotKept> FilesNotKept);
