@@ -85,7 +85,7 @@ internal sealed partial class KernelSession
     /// <summary>Sends the next waiting run when none is under way. Called under the gate.</summary>
     private void SendNext()
     {
-        if (_current is not null || _link is null || _state != KernelState.Idle || !_queue.TryDequeue(out var next))
+        if (_current is not null || _link is null || _paused || _state != KernelState.Idle || !_queue.TryDequeue(out var next))
         {
             return;
         }
@@ -298,6 +298,7 @@ internal sealed partial class KernelSession
         {
             _timeout?.Dispose();
             _timeout = null;
+            _timeLeft = null;
         }
     }
 

@@ -70,6 +70,9 @@ public sealed record SandboxRecord
     /// <summary>The number of the last kernel started; kernel ids are never used again.</summary>
     public int KernelsStarted { get; init; }
 
+    /// <summary>Whether use resumes it when it is paused.</summary>
+    public bool AutoResume { get; init; }
+
     /// <summary>True when it has come to its end, whatever the reason.</summary>
     public bool HasEnded => State is SandboxState.Terminated or SandboxState.Failed or SandboxState.Lost;
 }

@@ -133,6 +133,14 @@ public sealed partial class SandboxRegistry : BackgroundService
         return sandbox.UpdateAsync(request, VariantsWith<ILimitable>(), cancellationToken);
     }
 
+    /// <summary>Stops everything in a sandbox where it stands; its memory stays in use.</summary>
+    /// <exception cref="GatewayException">It does not live, a run in it is being stopped, the host cannot, or the variant cannot pause; it goes on then.</exception>
+    public Task PauseAsync(Sandbox sandbox, PauseRequest? request, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(sandbox);
+        return sandbox.PauseAsync(request?.AutoResume, VariantsWith<IPausable>(), cancellationToken);
+    }
+
     /// <summary>What a sandbox uses.</summary>
     /// <exception cref="GatewayException">It does not run, or its variant does not count.</exception>
     public SandboxUsage ReadUsage(Sandbox sandbox)
@@ -257,18 +265,17 @@ public sealed partial class SandboxRegistry : BackgroundService
         }
     }
 
-    private Sandbox Open(SandboxRecord record, EnvironmentDefinition environment, out Func<string, SourcePosition?> recorded)
+    private Sandbox Open(SandboxRecord record, EnvironmentDefinition environment, out JournalReplay replay)
     {
         var executions = new ExecutionTable(record.Id, _options.KeepExecutions);
         var commands = new CommandTable(record.Id, _options.KeepExecutions);
-        var replay = new JournalReplay(executions, commands);
+        replay = new JournalReplay(executions, commands);
         var store = FileJournalStore.Open(JournalFolder(record.Id), _journalOptions, replay.Take);
         foreach (var damage in store.Damage)
         {
             LogDamage(_logger, record.Id, damage);
         }
 
-        recorded = replay.PositionIn;
         return new Sandbox(record, environment, new Journal(store, _time), executions, commands, _store, _options, _time, _logger, _network, replay.LastTime);
     }
 
@@ -300,7 +307,7 @@ public sealed partial class SandboxRegistry : BackgroundService
             environment = new EnvironmentDefinition { Name = record.Environment, Title = "", Language = "", DefaultKernel = "", Kernels = new Dictionary<string, EnvironmentKernel>() };
         }
 
-        var sandbox = Open(record, environment, out var recorded);
+        var sandbox = Open(record, environment, out var replay);
         _sandboxes[record.Id] = sandbox;
         if (record.HasEnded)
         {
@@ -308,7 +315,7 @@ public sealed partial class SandboxRegistry : BackgroundService
         }
         else if (_provisioners.TryGetValue(record.Variant, out var provisioner))
         {
-            await sandbox.ReattachAsync(provisioner, recorded, cancellationToken);
+            await sandbox.ReattachAsync(provisioner, replay, cancellationToken);
         }
         else
         {

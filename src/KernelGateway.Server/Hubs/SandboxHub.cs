@@ -63,6 +63,22 @@ internal sealed class SandboxHub(SandboxRegistry registry, IOptions<FileOptions>
         return sandbox.Info;
     }
 
+    /// <summary>Stops everything in a sandbox where it stands; its memory stays in use.</summary>
+    public async Task<SandboxInfo> PauseSandbox(string sandboxId, PauseRequest? request)
+    {
+        var sandbox = Find(sandboxId);
+        await registry.PauseAsync(sandbox, request, Context.ConnectionAborted);
+        return sandbox.Info;
+    }
+
+    /// <summary>Lets a paused sandbox go on.</summary>
+    public async Task<SandboxInfo> ResumeSandbox(string sandboxId)
+    {
+        var sandbox = Find(sandboxId);
+        await sandbox.ResumeAsync(Context.ConnectionAborted);
+        return sandbox.Info;
+    }
+
     /// <summary>What a sandbox uses and has used.</summary>
     public SandboxUsage GetUsage(string sandboxId) => registry.ReadUsage(Find(sandboxId));
 
