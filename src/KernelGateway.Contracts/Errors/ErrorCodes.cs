@@ -21,6 +21,9 @@ public static class ErrorCodes
     /// <summary>404: no variable of that name in this context.</summary>
     public const string VariableNotFound = "variable_not_found";
 
+    /// <summary>No webhook of that id, or it belongs to somebody else.</summary>
+    public const string WebhookNotFound = "webhook_not_found";
+
     /// <summary>400: no environment of that name.</summary>
     public const string EnvironmentNotFound = "environment_not_found";
 

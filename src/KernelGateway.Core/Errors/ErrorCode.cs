@@ -21,6 +21,9 @@ public enum ErrorCode
     /// <summary>No variable of that name in this context.</summary>
     VariableNotFound,
 
+    /// <summary>No webhook of that id, or it belongs to somebody else.</summary>
+    WebhookNotFound,
+
     /// <summary>No environment of that name.</summary>
     EnvironmentNotFound,
 

@@ -111,6 +111,12 @@ public sealed partial class SandboxRegistry : BackgroundService
             ? sandbox
             : throw new GatewayException(ErrorCode.SandboxNotFound, "There is no sandbox of that id.", "id");
 
+    /// <summary>Is raised with the id of a sandbox whose life has gone on, or that is gone. Handlers must return at once and not throw.</summary>
+    internal event Action<string>? LifeGoesOn;
+
+    /// <summary>Finds a sandbox, whoever its owner is.</summary>
+    internal Sandbox? TryGet(string id) => _sandboxes.GetValueOrDefault(id);
+
     /// <summary>The sandboxes of an owner, newest first.</summary>
     public IEnumerable<Sandbox> List(string owner) =>
         _sandboxes.Values.Where(s => s.Owner == owner).OrderByDescending(s => s.Record.CreatedAt).ThenBy(s => s.Id, StringComparer.Ordinal);
@@ -270,13 +276,16 @@ public sealed partial class SandboxRegistry : BackgroundService
         var executions = new ExecutionTable(record.Id, _options.KeepExecutions);
         var commands = new CommandTable(record.Id, _options.KeepExecutions);
         replay = new JournalReplay(executions, commands);
-        var store = FileJournalStore.Open(JournalFolder(record.Id), _journalOptions, replay.Take);
+        var life = new LifeMarks();
+        Action<JournalEntry> take = replay.Take;
+        var store = FileJournalStore.Open(JournalFolder(record.Id), _journalOptions, take + (entry => life.Take(entry)));
         foreach (var damage in store.Damage)
         {
             LogDamage(_logger, record.Id, damage);
         }
 
-        return new Sandbox(record, environment, new Journal(store, _time), executions, commands, _store, _options, _time, _logger, _network, replay.LastTime);
+        var journal = new Journal(store, _time) { Life = life, LifeGoesOn = () => LifeGoesOn?.Invoke(record.Id) };
+        return new Sandbox(record, environment, journal, executions, commands, _store, _options, _time, _logger, _network, replay.LastTime);
     }
 
     private async Task RestoreAsync(CancellationToken cancellationToken)
@@ -344,6 +353,7 @@ public sealed partial class SandboxRegistry : BackgroundService
     {
         _sandboxes.TryRemove(sandbox.Id, out _);
         _store.Delete(sandbox.Id);
+        LifeGoesOn?.Invoke(sandbox.Id);
         sandbox.Journal.Dispose();
         try
         {

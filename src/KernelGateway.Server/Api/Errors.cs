@@ -19,6 +19,7 @@ internal static class Errors
         ErrorCode.CommandNotFound => (404, ErrorCodes.CommandNotFound, "Unknown command"),
         ErrorCode.ContextNotFound => (404, ErrorCodes.ContextNotFound, "Unknown context"),
         ErrorCode.VariableNotFound => (404, ErrorCodes.VariableNotFound, "Unknown variable"),
+        ErrorCode.WebhookNotFound => (404, ErrorCodes.WebhookNotFound, "Unknown webhook"),
         ErrorCode.Conflict => (409, ErrorCodes.Conflict, "Not possible in the present state"),
         ErrorCode.LimitReached => (429, ErrorCodes.LimitReached, "A limit was reached"),
         ErrorCode.KernelFailed => (502, ErrorCodes.KernelFailed, "The kernel failed"),

@@ -6,6 +6,7 @@ using KernelGateway.Core.Environments;
 using KernelGateway.Core.Journals;
 using KernelGateway.Core.Policies;
 using KernelGateway.Core.Sandboxes;
+using KernelGateway.Core.Webhooks;
 using KernelGateway.Provisioners;
 using KernelGateway.Server.Api;
 using KernelGateway.Server.Hubs;
@@ -49,6 +50,12 @@ internal static class GatewayServices
         services.AddSingleton<NetworkGuard>();
         services.AddSingleton<SandboxRegistry>();
         services.AddHostedService(s => s.GetRequiredService<SandboxRegistry>());
+        services.AddOptions<WebhookOptions>().Bind(gateway.GetSection("Webhooks")).ValidateOnStart();
+        services.AddSingleton<IValidateOptions<WebhookOptions>, WebhookOptionsValidator>();
+        services.AddSingleton<IWebhookStore, SqliteWebhookStore>();
+        services.AddSingleton<WebhookDoor>();
+        services.AddSingleton<WebhookRegistry>();
+        services.AddHostedService(s => s.GetRequiredService<WebhookRegistry>()); // After the sandboxes, whose journals it reads.
 
         services.AddSingleton<ApiKeys>();
         services.AddSingleton<CallLimits>();
