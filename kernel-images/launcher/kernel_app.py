@@ -10,6 +10,7 @@ from ipykernel import ipkernel, kernelapp
 from kernel_data import register
 from kernel_interrupts import Interrupts
 from kernel_output import LoggedOutStream, Publisher
+from kernel_packages import offer
 from kernel_run_variables import RunVariables
 from kernel_variables import answer
 
@@ -32,6 +33,7 @@ class IPythonKernel(ipkernel.IPythonKernel):
         self.interrupts.listen()
         self.run_variables = RunVariables()
         register(self.shell)
+        offer()
         self.shell_handlers["kg_variables_request"] = self.variables_request
 
     def set_parent(self, ident, parent, channel="shell"):

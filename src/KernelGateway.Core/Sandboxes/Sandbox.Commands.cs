@@ -15,13 +15,18 @@ public sealed partial class Sandbox
     {
         ArgumentNullException.ThrowIfNull(request);
         await AwakeAsync(CancellationToken.None);
+        return await StartAsync(request, KernelVariables());
+    }
+
+    private Task<Command> StartAsync(StartCommandRequest request, IReadOnlyDictionary<string, string> variables)
+    {
         _ = CommandHost();
-        var launch = CommandRequests.ToLaunch(request, _record.TimeoutSeconds, KernelVariables(), _options);
+        var launch = CommandRequests.ToLaunch(request, _record.TimeoutSeconds, variables, _options);
         var note = new Notes.CommandNote(
             request.Command, request.Argv, launch.WorkingDirectory, launch.Timeout.TotalSeconds, launch.Terminal is not null,
             CreateSandboxValidator.IdempotencyKey(request.IdempotencyKey));
         Touch();
-        return await _commands.StartAsync(launch, note);
+        return _commands.StartAsync(launch, note);
     }
 
     /// <summary>Finds a command.</summary>

@@ -4,6 +4,7 @@ using System.Text.Json.Serialization;
 using KernelGateway.Core.Egress;
 using KernelGateway.Core.Environments;
 using KernelGateway.Core.Journals;
+using KernelGateway.Core.Packages;
 using KernelGateway.Core.Policies;
 using KernelGateway.Core.Sandboxes;
 using KernelGateway.Core.Webhooks;
@@ -50,6 +51,9 @@ internal static class GatewayServices
         services.AddSingleton<NetworkGuard>();
         services.AddSingleton<SandboxRegistry>();
         services.AddHostedService(s => s.GetRequiredService<SandboxRegistry>());
+        services.AddOptions<PackageOptions>().Bind(gateway.GetSection("Packages")).ValidateOnStart();
+        services.AddSingleton<IValidateOptions<PackageOptions>, PackageOptionsValidator>();
+        services.AddSingleton<PackageInstaller>();
         services.AddOptions<WebhookOptions>().Bind(gateway.GetSection("Webhooks")).ValidateOnStart();
         services.AddSingleton<IValidateOptions<WebhookOptions>, WebhookOptionsValidator>();
         services.AddSingleton<IWebhookStore, SqliteWebhookStore>();
