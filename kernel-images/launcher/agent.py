@@ -9,7 +9,8 @@ sandbox, so it imports nothing it can do without. Newline-delimited JSON over a 
   {"id":4,"op":"terminate_children","kernel":"k2"}
   {"id":5,"op":"shutdown","grace":5.0}
   {"id":6,"op":"forward","socket":"/run/kg/net/proxy","ports":[3128,1080]}
-  {"id":7,"op":"command","do":"run","command":"c1","argv":["ls"],"shell":true,"env":{...},"cwd":"/workspace",...}
+  {"id":7,"op":"hold","on":true}
+  {"id":8,"op":"command","do":"run","command":"c1","argv":["ls"],"shell":true,"env":{...},"cwd":"/workspace",...}
 
 Answers carry the id and "ok"; every connection also gets {"event":"exit",...} when a kernel ends, and
 {"event":"output",...} when there is something new in the log of a command (agent_commands.py).
@@ -63,6 +64,7 @@ class Agent:
             "terminate_children": self.terminate_children,
             "shutdown": self.shutdown,
             "forward": self.forward,
+            "hold": self.hold,
             "command": self.command,
         }
 
@@ -134,7 +136,14 @@ class Agent:
             "pid": os.getpid(),
             "kernels": [kernel.describe() for kernel in self.kernels.values() if kernel.launched],
             "commands": self.commands.describe() if self.commands is not None else [],
+            "held": self.commands is not None and self.commands.held_at is not None,
         }
+
+    def hold(self, _connection, _number, request):
+        """Stops the clocks of all commands before the whole place is frozen, or lets them go on."""
+        if self.commands is not None:
+            self.commands.hold(bool(request.get("on")))
+        return {"ok": True}
 
     def launch(self, connection, number, request):
         name = self.name_in(request, "kernel")

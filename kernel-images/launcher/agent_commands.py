@@ -91,6 +91,7 @@ class Commands:
         self.selector, self.peers, self.logs = agent.selector, agent.peers, agent.logs
         self.all = {}
         self.left_behind = set()
+        self.held_at = None  # since when time limits stand still
 
     def describe(self):
         return [{"command": c.name, "running": c.status is None} for c in self.all.values()]
@@ -186,6 +187,17 @@ class Commands:
         self.leave(command)
         self.all.pop(command.name, None)
         self.remove(command)
+
+    def hold(self, on):
+        """While the place is paused, no time limit runs: what was left of each is left after it."""
+        now = time.monotonic()
+        if on:
+            self.held_at = now if self.held_at is None else self.held_at
+        elif self.held_at is not None:
+            stood, self.held_at = now - self.held_at, None
+            for command in self.all.values():
+                command.deadline = None if command.deadline is None else command.deadline + stood
+                command.kill_at = None if command.kill_at is None else command.kill_at + stood
 
     def running(self, request):
         command = self.all.get(request.get("command"))
@@ -373,7 +385,7 @@ class Commands:
                     due.append(now + RETRY)
                 elif command.status is not None:
                     self.conclude(command)
-            if command.status is not None:
+            if command.status is not None or self.held_at is not None:
                 continue
             if command.deadline is not None and now >= command.deadline:
                 command.timed_out, command.deadline, command.kill_at = True, None, now + command.grace

@@ -12,6 +12,7 @@ from ipykernel import ipkernel, kernelapp
 from kernel_data import register
 from kernel_interrupts import Interrupts
 from kernel_output import LoggedOutStream, Publisher
+from kernel_packages import offer
 from kernel_run_variables import RunVariables
 from kernel_variables import answer
 
@@ -34,6 +35,7 @@ class IPythonKernel(ipkernel.IPythonKernel):
         self.interrupts.listen()
         self.run_variables = RunVariables()
         register(self.shell)
+        offer()
         self.shell_handlers["kg_variables_request"] = self.variables_request
         self.shell_handlers["kg_snapshot_request"] = self.snapshot_request
 

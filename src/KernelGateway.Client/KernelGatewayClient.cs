@@ -38,11 +38,15 @@ public sealed class KernelGatewayClient : IAsyncDisposable
         var handler = options.HttpMessageHandler ?? _ownHandler!;
         _upgrades = new HttpMessageInvoker(handler, disposeHandler: false);
         Http = new GatewayHttp(this, key, handler, options.RequestTimeout);
+        Webhooks = new GatewayWebhooks(this);
         Hub = new HubLink(this, new WebSocketConnectionFactory(key, _upgrades));
     }
 
     /// <summary>The gateway's address; ends with a slash.</summary>
     public Uri BaseAddress { get; }
+
+    /// <summary>Who is told what happens to your sandboxes.</summary>
+    public GatewayWebhooks Webhooks { get; }
 
     internal TimeProvider Time { get; }
 

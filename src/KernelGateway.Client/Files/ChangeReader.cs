@@ -81,5 +81,5 @@ internal sealed class ChangeReader(KernelGatewayClient client, string sandboxId,
     }
 
     private async Task<bool> HasEndedAsync(CancellationToken cancellationToken) =>
-        (await client.Http.GetSandboxAsync(sandboxId, cancellationToken)).State is not (SandboxState.Running or SandboxState.Starting);
+        (await client.Http.GetSandboxAsync(sandboxId, cancellationToken)).State is not (SandboxState.Running or SandboxState.Starting or SandboxState.Paused);
 }

@@ -52,6 +52,12 @@ internal static class SandboxRoutes
     public static Task<SandboxUsage> GetUsageAsync(this GatewayHttp http, string id, CancellationToken ct) =>
         http.GetAsync<SandboxUsage>($"{Of(id)}/usage", ct);
 
+    public static Task<SandboxInfo> PauseAsync(this GatewayHttp http, string id, PauseRequest request, CancellationToken ct) =>
+        http.PostAsync<SandboxInfo>($"{Of(id)}/pause", request, Repeat.Always, ct);
+
+    public static Task<SandboxInfo> ResumeAsync(this GatewayHttp http, string id, CancellationToken ct) =>
+        http.PostAsync<SandboxInfo>($"{Of(id)}/resume", null, Repeat.Always, ct);
+
     public static Task<SandboxInfo> RestartAsync(this GatewayHttp http, string id, string? contextId, CancellationToken ct) =>
         http.PostAsync<SandboxInfo>($"{Of(id)}/restart", new RestartRequest(contextId), Repeat.WhenNotSent, ct);
 

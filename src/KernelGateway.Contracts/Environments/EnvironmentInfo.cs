@@ -11,6 +11,9 @@ public sealed record EnvironmentInfo(string Name, string Title, string Language,
     /// <summary>By variant, what a new sandbox would run on: <c>host</c> for the host's own <c>/usr</c>, or an image as <c>name@sha256:…</c>. Variants that cannot be used, or do not know, are not in it.</summary>
     public IReadOnlyDictionary<string, string> RunsOn { get; init; } = new Dictionary<string, string>();
 
+    /// <summary>The packages that can be installed into its sandboxes; <c>*</c> stands for all.</summary>
+    public IReadOnlyList<string> Packages { get; init; } = [];
+
     /// <summary>Folders that the operator gives to its sandboxes.</summary>
     public IReadOnlyList<MountInfo> Mounts { get; init; } = [];
 }

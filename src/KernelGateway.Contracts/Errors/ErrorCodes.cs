@@ -27,6 +27,9 @@ public static class ErrorCodes
     /// <summary>409: the snapshot is corrupt, or another gateway made it.</summary>
     public const string SnapshotDamaged = "snapshot_damaged";
 
+    /// <summary>No webhook of that id, or it belongs to somebody else.</summary>
+    public const string WebhookNotFound = "webhook_not_found";
+
     /// <summary>400: no environment of that name.</summary>
     public const string EnvironmentNotFound = "environment_not_found";
 

@@ -51,6 +51,9 @@ public sealed record CreateSandboxRequest
     /// <summary>Environment variables for the kernels, at most 256; names match <c>[A-Za-z_][A-Za-z0-9_]*</c>.</summary>
     public IReadOnlyDictionary<string, string>? Env { get; init; }
 
+    /// <summary>Whether the next run, command or question resumes the sandbox after a pause instead of being refused; a pause can say otherwise. Default false.</summary>
+    public bool? AutoResume { get; init; }
+
     /// <summary>Labels to find the sandbox by, at most 64; keys up to 64 and values up to 256 characters.</summary>
     public IReadOnlyDictionary<string, string>? Tags { get; init; }
 

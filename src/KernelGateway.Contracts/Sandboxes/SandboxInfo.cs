@@ -63,6 +63,9 @@ public sealed record SandboxInfo
     /// <summary>Its labels.</summary>
     public required IReadOnlyDictionary<string, string> Tags { get; init; }
 
+    /// <summary>Whether use resumes it when it is paused.</summary>
+    public bool AutoResume { get; init; }
+
     /// <summary>Its kernels; the first is the default context.</summary>
     public required IReadOnlyList<ContextInfo> Contexts { get; init; }
 

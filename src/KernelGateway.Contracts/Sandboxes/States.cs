@@ -23,6 +23,9 @@ public enum SandboxState
 
     /// <summary>The gateway came back and did not find it any more.</summary>
     Lost,
+
+    /// <summary>It stands still: nothing in it gets any processor time. Its memory stays in use, its files can be reached.</summary>
+    Paused,
 }
 
 /// <summary>What a kernel is doing.</summary>

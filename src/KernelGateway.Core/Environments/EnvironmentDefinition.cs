@@ -24,6 +24,9 @@ public sealed record EnvironmentDefinition
     /// <summary>Top-level modules user code may expect to import; shown to callers.</summary>
     public IReadOnlyList<string> Modules { get; init; } = [];
 
+    /// <summary>Packages that users may install into its sandboxes, besides those that the gateway's configuration allows in all; <c>*</c> for all.</summary>
+    public IReadOnlyList<string> Packages { get; init; } = [];
+
     /// <summary>Environment variables for every process of the sandbox.</summary>
     public IReadOnlyDictionary<string, string> Variables { get; init; } = new Dictionary<string, string>();
 

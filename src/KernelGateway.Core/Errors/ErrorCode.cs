@@ -27,6 +27,9 @@ public enum ErrorCode
     /// <summary>The snapshot is corrupt, or another gateway made it.</summary>
     SnapshotDamaged,
 
+    /// <summary>No webhook of that id, or it belongs to somebody else.</summary>
+    WebhookNotFound,
+
     /// <summary>No environment of that name.</summary>
     EnvironmentNotFound,
 

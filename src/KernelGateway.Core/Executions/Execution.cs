@@ -74,6 +74,9 @@ public sealed class Execution
         }
     }
 
+    /// <summary>How long its sandbox was paused under it.</summary>
+    internal TimeSpan StoodStill { get; set; }
+
     internal void Update(Func<ExecutionInfo, ExecutionInfo> change) => info = change(info);
 
     internal void SignalFinished() => finished.TrySetResult();

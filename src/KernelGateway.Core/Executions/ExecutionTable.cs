@@ -68,6 +68,18 @@ internal sealed class ExecutionTable(string sandboxId, int keepEnded)
         }
     }
 
+    /// <summary>Their sandbox was paused for a while: that time is not theirs.</summary>
+    public void StandStill(TimeSpan time)
+    {
+        lock (gate)
+        {
+            foreach (var open in order.Where(e => e is { HasEnded: false, Info.StartedAt: not null }))
+            {
+                open.StoodStill += time;
+            }
+        }
+    }
+
     /// <summary>Takes in an entry of a journal that is being opened.</summary>
     public void Replay(JournalEntry entry, string? messageType)
     {

@@ -9,6 +9,12 @@ public sealed class Journal(IJournalStore store, TimeProvider time) : IDisposabl
     private TaskCompletionSource _appended = NewSignal();
     private bool _completed;
 
+    /// <summary>Where in it the life of its sandbox is told.</summary>
+    internal LifeMarks Life { get; init; } = new();
+
+    /// <summary>Is called after an entry that tells of it was appended; must return at once and not throw.</summary>
+    internal Action? LifeGoesOn { get; init; }
+
     /// <summary>The number of the newest entry; 0 when there is none.</summary>
     public long LastSequence => store.LastSequence;
 
@@ -26,6 +32,7 @@ public sealed class Journal(IJournalStore store, TimeProvider time) : IDisposabl
 
         TaskCompletionSource wake;
         long last;
+        var alive = false;
         lock (_gate)
         {
             ObjectDisposedException.ThrowIf(_completed, this);
@@ -39,13 +46,26 @@ public sealed class Journal(IJournalStore store, TimeProvider time) : IDisposabl
 
             store.Append(entries);
             last = store.LastSequence;
+            foreach (var entry in entries)
+            {
+                alive |= Life.Take(entry);
+            }
+
             wake = _appended;
             _appended = NewSignal();
         }
 
         wake.TrySetResult();
+        if (alive)
+        {
+            LifeGoesOn?.Invoke();
+        }
+
         return last;
     }
+
+    /// <summary>A reader that stands behind entry <paramref name="after"/> and does not wait.</summary>
+    internal IJournalCursor OpenCursor(long after) => store.OpenCursor(after);
 
     /// <summary>Entries after number <paramref name="after"/>; with <paramref name="follow"/> it waits for more until the journal is complete.</summary>
     public async IAsyncEnumerable<JournalEntry> ReadAsync(long after, bool follow, [EnumeratorCancellation] CancellationToken cancellationToken = default)

@@ -95,7 +95,7 @@ internal sealed partial class KernelSession
             return;
         }
 
-        if (_current is not null || _link is null || _state != KernelState.Idle || !_queue.TryDequeue(out var next))
+        if (_current is not null || _link is null || _paused || _state != KernelState.Idle || !_queue.TryDequeue(out var next))
         {
             return;
         }
@@ -308,6 +308,7 @@ internal sealed partial class KernelSession
         {
             _timeout?.Dispose();
             _timeout = null;
+            _timeLeft = null;
         }
     }
 

@@ -27,6 +27,12 @@ internal sealed partial class KernelSession
             for (var silences = 0; !link.Ended.IsCompleted;)
             {
                 await Task.Delay(silences == 0 ? _options.HeartbeatInterval : AskAgain, _time, link.LetGo);
+                if (_paused)
+                {
+                    silences = 0;
+                    continue;
+                }
+
                 try
                 {
                     await link.Client.HeartbeatAsync(AnswerTime, link.LetGo);
@@ -35,7 +41,8 @@ internal sealed partial class KernelSession
                 }
                 catch (KernelException)
                 {
-                    if (++silences == SilencesToReport)
+                    silences = _paused ? 0 : silences + 1;
+                    if (silences == SilencesToReport)
                     {
                         Hear(link, "It lives, but it does not answer: it was stopped, or its code keeps the interpreter to itself.");
                     }

@@ -72,6 +72,13 @@ internal sealed partial class KernelSession
     private void StartTimeout(Execution execution, TimeSpan limit)
     {
         _timeout?.Dispose();
+        if (_paused)
+        {
+            _timeLeft = limit;
+            return;
+        }
+
+        (_timeoutStarted, _timeLimit) = (_time.GetTimestamp(), limit);
         _timeout = _time.CreateTimer(_ => EnforceTimeout(execution), null, limit, Timeout.InfiniteTimeSpan);
     }
 
@@ -79,7 +86,7 @@ internal sealed partial class KernelSession
     {
         lock (_gate)
         {
-            if (_current == execution && !execution.IsEscalating)
+            if (_current == execution && !execution.IsEscalating && !_paused)
             {
                 execution.Stop = StopCause.Timeout(execution.Request.TimeoutSeconds);
                 Escalate(execution, EscalationStep.Interrupt, TimeSpan.Zero);
@@ -97,7 +104,7 @@ internal sealed partial class KernelSession
         }
         else if (execution.Request.TimeoutSeconds > 0)
         {
-            var rest = execution.Info.StartedAt!.Value.AddSeconds(execution.Request.TimeoutSeconds) - now;
+            var rest = execution.Info.StartedAt!.Value.AddSeconds(execution.Request.TimeoutSeconds) + execution.StoodStill - now;
             StartTimeout(execution, rest > TimeSpan.Zero ? rest : TimeSpan.Zero);
         }
     }

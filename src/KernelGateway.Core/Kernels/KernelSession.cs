@@ -34,6 +34,8 @@ internal sealed partial class KernelSession : IAsyncDisposable
     private KernelLink? _link;
     private Execution? _current;
     private ITimer? _timeout;
+    private long _timeoutStarted;
+    private TimeSpan _timeLimit;
     private KernelState _state = KernelState.Starting;
     private string? _reason;
     private string? _reasonCode;
@@ -172,6 +174,7 @@ internal sealed partial class KernelSession : IAsyncDisposable
         lock (_gate)
         {
             _state = KernelState.Idle;
+            _paused = false;
             head = _current;
         }
 

@@ -36,6 +36,7 @@ internal static partial class CreateSandboxValidator
         Variables = Variables(request.Env),
         Tags = Tags(request.Tags),
         IdempotencyKey = idempotencyKey,
+        AutoResume = request.AutoResume ?? false,
     };
 
     public static double Cpu(double cores, SandboxOptions options) => Between(cores, 0.05, options.MaxCpu, "cpu", "cores");

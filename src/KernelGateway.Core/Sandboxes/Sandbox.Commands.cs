@@ -11,11 +11,17 @@ namespace KernelGateway.Core.Sandboxes;
 public sealed partial class Sandbox
 {
     /// <summary>Starts a command; it goes on whatever becomes of the caller. Returns when it runs.</summary>
-    public Task<Command> StartCommandAsync(StartCommandRequest request)
+    public async Task<Command> StartCommandAsync(StartCommandRequest request)
     {
         ArgumentNullException.ThrowIfNull(request);
+        await AwakeAsync(CancellationToken.None);
+        return await StartAsync(request, KernelVariables());
+    }
+
+    private Task<Command> StartAsync(StartCommandRequest request, IReadOnlyDictionary<string, string> variables)
+    {
         _ = CommandHost();
-        var launch = CommandRequests.ToLaunch(request, _record.TimeoutSeconds, KernelVariables(), _options);
+        var launch = CommandRequests.ToLaunch(request, _record.TimeoutSeconds, variables, _options);
         var note = new Notes.CommandNote(
             request.Command, request.Argv, launch.WorkingDirectory, launch.Timeout.TotalSeconds, launch.Terminal is not null,
             CreateSandboxValidator.IdempotencyKey(request.IdempotencyKey));
@@ -36,22 +42,25 @@ public sealed partial class Sandbox
         CommandResults.GatherAsync(Journal, command, _options.MaxResultBytes, cancellationToken);
 
     /// <summary>Writes to a command's standard input.</summary>
-    public Task WriteCommandAsync(string commandId, CommandInputRequest request, CancellationToken cancellationToken)
+    public async Task WriteCommandAsync(string commandId, CommandInputRequest request, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(request);
         var input = CommandRequests.Input(request.Text, request.Base64, "text");
-        return input.IsEmpty && !request.Close
-            ? throw new GatewayException(ErrorCode.InvalidArgument, "Give 'text' or 'base64' to write, or 'close': true.", "text")
-            : Running(commandId).WriteCommandAsync(commandId, input, request.Close, cancellationToken);
+        if (input.IsEmpty && !request.Close)
+        {
+            throw new GatewayException(ErrorCode.InvalidArgument, "Give 'text' or 'base64' to write, or 'close': true.", "text");
+        }
+
+        await (await RunningAsync(commandId, cancellationToken)).WriteCommandAsync(commandId, input, request.Close, cancellationToken);
     }
 
     /// <summary>Sends a signal to a command's process group.</summary>
-    public Task SignalCommandAsync(string commandId, string? signal, CancellationToken cancellationToken)
+    public async Task SignalCommandAsync(string commandId, string? signal, CancellationToken cancellationToken)
     {
         var number = SignalNames.Parse(signal);
-        var host = Running(commandId);
+        var host = await RunningAsync(commandId, cancellationToken);
         GetCommand(commandId).Killed |= number is 9 or 15;
-        return host.SignalCommandAsync(commandId, number, all: false, cancellationToken);
+        await host.SignalCommandAsync(commandId, number, all: false, cancellationToken);
     }
 
     /// <summary>Ends a command and all it has started, at once. Does nothing when it has ended.</summary>
@@ -63,10 +72,12 @@ public sealed partial class Sandbox
             return;
         }
 
+        await AwakeAsync(cancellationToken);
+        _ = CommandHost();
         command.Killed = true;
         try
         {
-            await Running(commandId).SignalCommandAsync(commandId, 9, all: true, cancellationToken);
+            await (await RunningAsync(commandId, cancellationToken)).SignalCommandAsync(commandId, 9, all: true, cancellationToken);
         }
         catch (GatewayException e) when (e.Code == ErrorCode.Conflict)
         {
@@ -75,10 +86,10 @@ public sealed partial class Sandbox
     }
 
     /// <summary>Changes the size of a command's terminal.</summary>
-    public Task ResizeCommandAsync(string commandId, PtySize size, CancellationToken cancellationToken)
+    public async Task ResizeCommandAsync(string commandId, PtySize size, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(size);
-        return Running(commandId).ResizeCommandAsync(commandId, CommandRequests.Size(size), cancellationToken);
+        await (await RunningAsync(commandId, cancellationToken)).ResizeCommandAsync(commandId, CommandRequests.Size(size), cancellationToken);
     }
 
     /// <summary>Installs packages of the system, where the variant can.</summary>
@@ -91,9 +102,10 @@ public sealed partial class Sandbox
             : new GatewayException(ErrorCode.NotSupported, CommandHost().WhyNoSystemPackages);
     }
 
-    private ICommandHost Running(string commandId)
+    private async Task<ICommandHost> RunningAsync(string commandId, CancellationToken cancellationToken)
     {
         var command = GetCommand(commandId);
+        await AwakeAsync(cancellationToken);
         var host = CommandHost();
         Touch();
         return command.HasEnded ? throw new GatewayException(ErrorCode.Conflict, "The command has ended.") : host;

@@ -19,14 +19,19 @@ public sealed partial class Sandbox
 
     /// <summary>Finds a context.</summary>
     /// <exception cref="GatewayException"><see cref="ErrorCode.ContextNotFound"/>, or <see cref="ErrorCode.Conflict"/> when it does not run.</exception>
-    public ContextInfo GetContext(string contextId) => Session(contextId).Info;
+    public ContextInfo GetContext(string contextId)
+    {
+        _ = DemandLive("asked for its contexts");
+        return _contexts.Find(contextId).Info;
+    }
 
     /// <summary>Starts another kernel and waits until it is ready; on failure nothing is left of it.</summary>
     /// <exception cref="GatewayException">A value is wrong, there are as many contexts as there may be, or the kernel could not be started.</exception>
-    public Task<ContextInfo> CreateContextAsync(CreateContextRequest request, CancellationToken cancellationToken)
+    public async Task<ContextInfo> CreateContextAsync(CreateContextRequest request, CancellationToken cancellationToken)
     {
         var plan = ContextPlan.Of(request, _environment);
-        return LiveAsync(
+        await AwakeAsync(cancellationToken);
+        return await LiveAsync(
             async either =>
             {
                 _ = Session(null);
@@ -37,26 +42,30 @@ public sealed partial class Sandbox
 
     /// <summary>Ends a context's kernel and forgets the context. Its executions can still be read.</summary>
     /// <exception cref="GatewayException"><see cref="ErrorCode.Conflict"/>: it is the default one.</exception>
-    public Task RemoveContextAsync(string contextId, CancellationToken cancellationToken) => LiveAsync(
-        async either =>
-        {
-            var session = Session(contextId);
-            if (session.Id == DefaultContext)
+    public async Task RemoveContextAsync(string contextId, CancellationToken cancellationToken)
+    {
+        await AwakeAsync(cancellationToken);
+        await LiveAsync(
+            async either =>
             {
-                throw new GatewayException(ErrorCode.Conflict, "The default context cannot be removed. Restart it to get rid of its variables, or terminate the sandbox.", "contextId");
-            }
+                var session = Session(contextId);
+                if (session.Id == DefaultContext)
+                {
+                    throw new GatewayException(ErrorCode.Conflict, "The default context cannot be removed. Restart it to get rid of its variables, or terminate the sandbox.", "contextId");
+                }
 
-            const string Removed = "Its context was removed.";
-            _contexts.Remove(session); // Nothing new is accepted for it from here on.
-            session.CancelAll(ReasonCodes.Removed, Removed);
+                const string Removed = "Its context was removed.";
+                _contexts.Remove(session); // Nothing new is accepted for it from here on.
+                session.CancelAll(ReasonCodes.Removed, Removed);
 
-            // Forgotten before it is killed: the kernels that no context has are killed when the gateway starts again.
-            Change(r => r with { Contexts = [.. r.Contexts.Where(c => c.Id != session.Id)] });
-            Fault.At("context.forgotten");
-            await session.RemoveAsync(Removed, CancellationToken.None);
-            return true;
-        },
-        cancellationToken);
+                // Forgotten before it is killed: the kernels that no context has are killed when the gateway starts again.
+                Change(r => r with { Contexts = [.. r.Contexts.Where(c => c.Id != session.Id)] });
+                Fault.At("context.forgotten");
+                await session.RemoveAsync(Removed, CancellationToken.None);
+                return true;
+            },
+            cancellationToken);
+    }
 
     /// <summary>Accepts a run of code. With a language, in the context of that language, which is made on its first use.</summary>
     /// <param name="request">The run.</param>
@@ -64,6 +73,8 @@ public sealed partial class Sandbox
     public async Task<Execution> RunCodeAsync(RunCodeRequest request, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(request);
+        CheckCode(request);
+        await AwakeAsync(cancellationToken);
         if (request.Language is not { } language)
         {
             return RunCode(request);
@@ -78,7 +89,6 @@ public sealed partial class Sandbox
         _ = Session(null);
         if (_contexts.TryFind(plan.Id) is null)
         {
-            CheckCode(request);
             await LiveAsync(
                 async either =>
                 {

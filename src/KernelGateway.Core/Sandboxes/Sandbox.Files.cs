@@ -1,3 +1,4 @@
+using KernelGateway.Contracts.Sandboxes;
 using KernelGateway.Core.Errors;
 using KernelGateway.Core.Provisioning;
 
@@ -17,8 +18,8 @@ public sealed partial class Sandbox
             {
                 return (_record.State, _host) switch
                 {
-                    (Contracts.Sandboxes.SandboxState.Running, IFileHost host) => host.Files,
-                    (Contracts.Sandboxes.SandboxState.Running, not null) => throw new GatewayException(ErrorCode.NotSupported, $"The variant '{_record.Variant}' gives no access to files; 'local' and 'local-eval' do. Code can read and write them."),
+                    (SandboxState.Running or SandboxState.Paused, IFileHost host) => host.Files,
+                    (SandboxState.Running or SandboxState.Paused, not null) => throw new GatewayException(ErrorCode.NotSupported, $"The variant '{_record.Variant}' gives no access to files; 'local' and 'local-eval' do. Code can read and write them."),
                     _ => throw new GatewayException(ErrorCode.Conflict, $"The sandbox is {_record.State.ToString().ToLowerInvariant()}{(_record.StateReason is null ? "" : $" ({_record.StateReason})")}, so its files cannot be reached."),
                 };
             }

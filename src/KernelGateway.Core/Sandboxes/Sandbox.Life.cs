@@ -3,6 +3,7 @@ using KernelGateway.Contracts.Sandboxes;
 using KernelGateway.Core.Errors;
 using KernelGateway.Core.Faults;
 using KernelGateway.Core.Journals;
+using KernelGateway.Core.Kernels;
 using KernelGateway.Core.Provisioning;
 using KernelGateway.Core.Snapshots;
 using Microsoft.Extensions.Logging;
@@ -64,7 +65,10 @@ public sealed partial class Sandbox
     }
 
     /// <summary>Finds its place and kernels again after a restart of the gateway.</summary>
-    internal async Task ReattachAsync(IKernelProvisioner provisioner, Func<string, SourcePosition?> recorded, CancellationToken cancellationToken)
+    /// <param name="provisioner">Its variant.</param>
+    /// <param name="replay">What its journal says.</param>
+    /// <param name="cancellationToken">Stops the attempt.</param>
+    internal async Task ReattachAsync(IKernelProvisioner provisioner, JournalReplay replay, CancellationToken cancellationToken)
     {
         await _life.WaitAsync(cancellationToken);
         try
@@ -88,25 +92,19 @@ public sealed partial class Sandbox
                 _host = host; // Nothing of its record has changed, so nothing is written.
             }
 
-            _commands.Attach(host, recorded);
-            await OpenEgressAsync(host, cancellationToken); // Before anything else that takes time: code in it has been waiting for it.
-            await KillForgottenAsync(host);
-            foreach (var context in _record.Contexts)
+            var power = host.PowerOf<IPausable>();
+            if (_record.State == SandboxState.Paused && power is not null)
             {
-                var session = NewSession(host, context);
-                session.TakeOverRuns(); // All of them before the first can fail: what becomes of the sandbox becomes of its runs.
-                _contexts.Add(session);
+                await StaySleepingAsync(host, power, replay.PositionIn, replay.PausedAt ?? _time.GetUtcNow(), cancellationToken);
             }
-
-            foreach (var session in _contexts.All)
+            else
             {
-                await ReattachAsync(session, recorded, cancellationToken);
-            }
+                if (power is { IsPaused: true })
+                {
+                    await power.ResumeAsync(cancellationToken); // The gateway ended in the middle of a pause that nobody was told of.
+                }
 
-            if (_contexts.Count == 0)
-            {
-                await StartDefaultAsync(host, cancellationToken);
-                RememberKernel(_contexts.Find(null));
+                await TakeUpAsync(host, replay.PositionIn, cancellationToken);
             }
 
             if (host is IFileHost { Files: { } files })
@@ -114,7 +112,7 @@ public sealed partial class Sandbox
                 await SnapshotVariables.TidyUpAsync(files, cancellationToken);
             }
 
-            if (_record.State != SandboxState.Running)
+            if (_record.State is not (SandboxState.Running or SandboxState.Paused))
             {
                 Enter(SandboxState.Running, null);
             }
@@ -131,6 +129,36 @@ public sealed partial class Sandbox
             _started.TrySetResult();
             _life.Release();
         }
+    }
+
+    private async Task TakeUpAsync(IKernelHost host, Func<string, SourcePosition?> recorded, CancellationToken cancellationToken)
+    {
+        _commands.Attach(host, recorded);
+        await OpenEgressAsync(host, cancellationToken); // Before anything else that takes time: code in it has been waiting for it.
+        await KillForgottenAsync(host);
+        foreach (var session in _asleep is null ? TakeOverContexts(host) : _contexts.All)
+        {
+            await ReattachAsync(session, recorded, cancellationToken);
+        }
+
+        if (_contexts.Count == 0)
+        {
+            await StartDefaultAsync(host, cancellationToken);
+            RememberKernel(_contexts.Find(null));
+        }
+    }
+
+    /// <summary>All of them before the first can fail: what becomes of the sandbox becomes of its runs.</summary>
+    private IReadOnlyList<KernelSession> TakeOverContexts(IKernelHost host)
+    {
+        foreach (var context in _record.Contexts)
+        {
+            var session = NewSession(host, context);
+            session.TakeOverRuns();
+            _contexts.Add(session);
+        }
+
+        return _contexts.All;
     }
 
     /// <summary>Ends it. Can be called again and by many at once: the first does it, the others wait.</summary>
@@ -163,7 +191,7 @@ public sealed partial class Sandbox
     {
         lock (_gate)
         {
-            if (_record.State != SandboxState.Running)
+            if (_record.State is not (SandboxState.Running or SandboxState.Paused))
             {
                 return null;
             }
@@ -173,7 +201,7 @@ public sealed partial class Sandbox
                 return (ReasonCodes.Lifetime, "Its lifetime is over.");
             }
 
-            if (_readers > 0 || _contexts.AreBusy || _commands.IsBusy)
+            if (_record.State == SandboxState.Paused || _readers > 0 || _contexts.AreBusy || _commands.IsBusy)
             {
                 _lastActivity = _time.GetTimestamp();
                 return null;

@@ -40,6 +40,7 @@ public sealed partial class Sandbox
     /// <summary>Puts another policy in force, and remembers it. All of it or, on failure, nothing.</summary>
     internal async Task SetNetworkAsync(NetworkSettings settings, CancellationToken cancellationToken)
     {
+        await AwakeAsync(cancellationToken);
         await _life.WaitAsync(cancellationToken);
         try
         {

@@ -85,16 +85,18 @@ public sealed partial class Sandbox
             reply["data"] is JObject data ? JsonSerializer.Deserialize<Dictionary<string, JsonElement>>(data.ToString(Newtonsoft.Json.Formatting.None))! : []);
     }
 
-    private Task<JObject> AskVariablesAsync(string? contextId, bool wait, JObject content, CancellationToken cancellationToken)
+    private async Task<JObject> AskVariablesAsync(string? contextId, bool wait, JObject content, CancellationToken cancellationToken)
     {
+        await AwakeAsync(cancellationToken);
         var session = Session(contextId);
         return session.HasLauncher
-            ? AskAsync(contextId, "tell its variables", wait, (client, ct) => client.RequestAsync(KernelChannel.Shell, client.CreateRequest(VariablesRequest, content), ct), cancellationToken)
+            ? await AskAsync(contextId, "tell its variables", wait, (client, ct) => client.RequestAsync(KernelChannel.Shell, client.CreateRequest(VariablesRequest, content), ct), cancellationToken)
             : throw new GatewayException(ErrorCode.NotSupported, $"The kernel '{session.Info.Kernel}' has no such access to its variables. Run code that prints or sets them.", "contextId");
     }
 
     private async Task<JObject> AskAsync(string? contextId, string what, bool wait, Func<KernelClient, CancellationToken, Task<JupyterMessage>> ask, CancellationToken cancellationToken)
     {
+        await AwakeAsync(cancellationToken);
         var session = Session(contextId);
         Touch();
         using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _ending.Token);

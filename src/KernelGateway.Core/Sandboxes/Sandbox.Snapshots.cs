@@ -18,13 +18,15 @@ public sealed partial class Sandbox
     /// <param name="variants">The variants that can, for a refusal.</param>
     /// <param name="cancellationToken">Gives it up.</param>
     /// <exception cref="GatewayException">Nothing was kept; the message says why.</exception>
-    internal Task<StoredSnapshot> SnapshotAsync(SnapshotDraft draft, CreateSnapshotRequest request, IReadOnlyCollection<string> variants, CancellationToken cancellationToken)
+    internal async Task<StoredSnapshot> SnapshotAsync(SnapshotDraft draft, CreateSnapshotRequest request, IReadOnlyCollection<string> variants, CancellationToken cancellationToken)
     {
         var wait = WaitOf(request, draft.Options);
-        return LiveAsync(
+        await AwakeAsync(cancellationToken);
+        return await LiveAsync(
             async either =>
             {
-                var record = DemandRunning("kept in a snapshot");
+                var record = DemandLive("kept in a snapshot");
+                _ = Session(null); // It may have been paused meanwhile, and a kernel that stands still answers nothing.
                 var files = PowerOf<IFileHost>(record, "keep snapshots", variants).Files;
                 using var lease = Lease();
                 var wanted = WantedOf(request.ContextIds);

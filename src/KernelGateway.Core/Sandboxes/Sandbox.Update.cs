@@ -17,7 +17,7 @@ public sealed partial class Sandbox
         await _life.WaitAsync(cancellationToken);
         try
         {
-            var before = DemandRunning("changed");
+            var before = DemandLive("changed");
             Touch();
             var update = SandboxUpdate.Of(request, before, _time.GetElapsedTime(_createdTimestamp), _options);
             if (update.Note is null)
@@ -45,7 +45,7 @@ public sealed partial class Sandbox
     /// <summary>What it uses now and has used.</summary>
     internal SandboxUsage ReadUsage(IReadOnlyCollection<string> measurable)
     {
-        var record = DemandRunning("measured");
+        var record = DemandLive("measured");
         var usage = PowerOf<IMeasurable>(record, "say what a sandbox uses", measurable).ReadUsage();
         return new SandboxUsage
         {
@@ -82,14 +82,6 @@ public sealed partial class Sandbox
         lock (_gate)
         {
             _record = record;
-        }
-    }
-
-    private SandboxRecord DemandRunning(string what)
-    {
-        lock (_gate)
-        {
-            return _record.State == SandboxState.Running ? _record : throw NotRunning($"it cannot be {what}");
         }
     }
 

@@ -132,6 +132,7 @@ public sealed partial class Sandbox : IAsyncDisposable
                     DeniedHosts = _record.Network.DeniedHosts,
                     Tags = _record.Tags,
                     SnapshotId = _record.SnapshotId,
+                    AutoResume = _record.AutoResume,
                     Contexts = Contexts,
                     LastSequence = Journal.LastSequence,
                 };
@@ -157,7 +158,6 @@ public sealed partial class Sandbox : IAsyncDisposable
 
     private Execution RunCode(RunCodeRequest request)
     {
-        CheckCode(request);
         var timeout = CreateSandboxValidator.Seconds(request.TimeoutSeconds, _record.TimeoutSeconds, "timeoutSeconds", _options);
         var key = CreateSandboxValidator.IdempotencyKey(request.IdempotencyKey);
         var variables = request.Env is null ? null : CreateSandboxValidator.Variables(request.Env);
@@ -194,30 +194,34 @@ public sealed partial class Sandbox : IAsyncDisposable
     /// <param name="whom">Who wants it, fit to show.</param>
     /// <param name="escalate">Whether more and more force follows, until it has ended, when the interrupt does not help.</param>
     /// <param name="cancellationToken">Stops the attempt.</param>
-    public Task InterruptAsync(string executionId, string whom, bool escalate, CancellationToken cancellationToken)
+    public async Task InterruptAsync(string executionId, string whom, bool escalate, CancellationToken cancellationToken)
     {
         var execution = GetExecution(executionId);
         Touch();
-        return execution.HasEnded
-            ? Task.CompletedTask
-            : Session(execution.Info.ContextId).InterruptAsync(execution, StopCause.InterruptedBy(whom), escalate, cancellationToken);
+        if (!execution.HasEnded)
+        {
+            await AwakeAsync(cancellationToken);
+            await Session(execution.Info.ContextId).InterruptAsync(execution, StopCause.InterruptedBy(whom), escalate, cancellationToken);
+        }
     }
 
     /// <summary>Answers the <c>input()</c> that a run waits in.</summary>
-    public Task ReplyInputAsync(string executionId, string value, CancellationToken cancellationToken)
+    public async Task ReplyInputAsync(string executionId, string value, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(value);
         var execution = GetExecution(executionId);
         Touch();
-        return Session(execution.Info.ContextId).ReplyInputAsync(execution, value, cancellationToken);
+        await AwakeAsync(cancellationToken);
+        await Session(execution.Info.ContextId).ReplyInputAsync(execution, value, cancellationToken);
     }
 
     /// <summary>Ends the kernel of a context and starts a new one in the same place. Files stay, variables go.</summary>
-    public Task RestartAsync(string? contextId, CancellationToken cancellationToken)
+    public async Task RestartAsync(string? contextId, CancellationToken cancellationToken)
     {
+        await AwakeAsync(cancellationToken);
         _ = Session(contextId);
         Touch();
-        return LiveAsync(
+        await LiveAsync(
             async either =>
             {
                 var session = Session(contextId);
@@ -265,6 +269,8 @@ public sealed partial class Sandbox : IAsyncDisposable
 
     private GatewayException NotRunning(string consequence) => new(
         ErrorCode.Conflict,
+        _record.State == SandboxState.Paused
+            ? $"The sandbox is paused, so {consequence}. Resume it first (POST /api/v1/sandboxes/{Id}/resume), or pause it with autoResume to have every use resume it." :
         $"The sandbox is {_record.State.ToString().ToLowerInvariant()}{(_record.StateReason is null ? "" : $" ({_record.StateReason})")}, so {consequence}.");
 
     private sealed class LeaseEnd(Sandbox sandbox) : IDisposable

@@ -73,6 +73,9 @@ public sealed record SandboxRecord
     /// <summary>The snapshot it was made from, if any; as long as it starts, it has not all of it.</summary>
     public string? SnapshotId { get; init; }
 
+    /// <summary>Whether use resumes it when it is paused.</summary>
+    public bool AutoResume { get; init; }
+
     /// <summary>True when it has come to its end, whatever the reason.</summary>
     public bool HasEnded => State is SandboxState.Terminated or SandboxState.Failed or SandboxState.Lost;
 }

@@ -122,6 +122,12 @@ public sealed partial class SandboxRegistry : BackgroundService
             ? sandbox
             : throw new GatewayException(ErrorCode.SandboxNotFound, "There is no sandbox of that id.", "id");
 
+    /// <summary>Is raised with the id of a sandbox whose life has gone on, or that is gone. Handlers must return at once and not throw.</summary>
+    internal event Action<string>? LifeGoesOn;
+
+    /// <summary>Finds a sandbox, whoever its owner is.</summary>
+    internal Sandbox? TryGet(string id) => _sandboxes.GetValueOrDefault(id);
+
     /// <summary>The sandboxes of an owner, newest first.</summary>
     public IEnumerable<Sandbox> List(string owner) =>
         _sandboxes.Values.Where(s => s.Owner == owner).OrderByDescending(s => s.Record.CreatedAt).ThenBy(s => s.Id, StringComparer.Ordinal);
@@ -142,6 +148,14 @@ public sealed partial class SandboxRegistry : BackgroundService
         ArgumentNullException.ThrowIfNull(sandbox);
         ArgumentNullException.ThrowIfNull(request);
         return sandbox.UpdateAsync(request, VariantsWith<ILimitable>(), cancellationToken);
+    }
+
+    /// <summary>Stops everything in a sandbox where it stands; its memory stays in use.</summary>
+    /// <exception cref="GatewayException">It does not live, a run in it is being stopped, the host cannot, or the variant cannot pause; it goes on then.</exception>
+    public Task PauseAsync(Sandbox sandbox, PauseRequest? request, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(sandbox);
+        return sandbox.PauseAsync(request?.AutoResume, VariantsWith<IPausable>(), cancellationToken);
     }
 
     /// <summary>What a sandbox uses.</summary>
@@ -268,19 +282,21 @@ public sealed partial class SandboxRegistry : BackgroundService
         }
     }
 
-    private Sandbox Open(SandboxRecord record, EnvironmentDefinition environment, out Func<string, SourcePosition?> recorded)
+    private Sandbox Open(SandboxRecord record, EnvironmentDefinition environment, out JournalReplay replay)
     {
         var executions = new ExecutionTable(record.Id, _options.KeepExecutions);
         var commands = new CommandTable(record.Id, _options.KeepExecutions);
-        var replay = new JournalReplay(executions, commands);
-        var store = FileJournalStore.Open(JournalFolder(record.Id), _journalOptions, replay.Take);
+        replay = new JournalReplay(executions, commands);
+        var life = new LifeMarks();
+        Action<JournalEntry> take = replay.Take;
+        var store = FileJournalStore.Open(JournalFolder(record.Id), _journalOptions, take + (entry => life.Take(entry)));
         foreach (var damage in store.Damage)
         {
             LogDamage(_logger, record.Id, damage);
         }
 
-        recorded = replay.PositionIn;
-        return new Sandbox(record, environment, new Journal(store, _time), executions, commands, _store, _options, _time, _logger, _network, _snapshots.Options, replay.LastTime);
+        var journal = new Journal(store, _time) { Life = life, LifeGoesOn = () => LifeGoesOn?.Invoke(record.Id) };
+        return new Sandbox(record, environment, journal, executions, commands, _store, _options, _time, _logger, _network, _snapshots.Options, replay.LastTime);
     }
 
     private async Task RestoreAsync(CancellationToken cancellationToken)
@@ -311,7 +327,7 @@ public sealed partial class SandboxRegistry : BackgroundService
             environment = new EnvironmentDefinition { Name = record.Environment, Title = "", Language = "", DefaultKernel = "", Kernels = new Dictionary<string, EnvironmentKernel>() };
         }
 
-        var sandbox = Open(record, environment, out var recorded);
+        var sandbox = Open(record, environment, out var replay);
         _sandboxes[record.Id] = sandbox;
         if (record.HasEnded)
         {
@@ -319,7 +335,7 @@ public sealed partial class SandboxRegistry : BackgroundService
         }
         else if (_provisioners.TryGetValue(record.Variant, out var provisioner))
         {
-            await sandbox.ReattachAsync(provisioner, recorded, cancellationToken);
+            await sandbox.ReattachAsync(provisioner, replay, cancellationToken);
         }
         else
         {
@@ -348,6 +364,7 @@ public sealed partial class SandboxRegistry : BackgroundService
     {
         _sandboxes.TryRemove(sandbox.Id, out _);
         _store.Delete(sandbox.Id);
+        LifeGoesOn?.Invoke(sandbox.Id);
         sandbox.Journal.Dispose();
         try
         {

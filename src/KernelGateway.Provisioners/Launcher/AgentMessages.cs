@@ -7,7 +7,8 @@ namespace KernelGateway.Provisioners.Launcher;
 /// <summary>What the agent has.</summary>
 /// <param name="Kernels">Kernels that run or have run.</param>
 /// <param name="Commands">Ids of commands that were not forgotten.</param>
-internal sealed record AgentHello(IReadOnlyList<AgentKernel> Kernels, IReadOnlyList<string> Commands);
+/// <param name="Held">Whether the time limits of commands stand still.</param>
+internal sealed record AgentHello(IReadOnlyList<AgentKernel> Kernels, IReadOnlyList<string> Commands, bool Held);
 
 /// <summary>What the agent says of a kernel it has or had. Said by a process of the sandbox: bounded and cleaned here.</summary>
 /// <param name="Kernel">The kernel's id.</param>

@@ -69,7 +69,8 @@ internal sealed class LauncherClient : IAsyncDisposable
 
         return new AgentHello(
             [.. List("kernels").Select(AgentKernel.Parse).OfType<AgentKernel>()],
-            [.. List("commands").Select(command => command.ValueKind == JsonValueKind.Object ? AgentKernel.Text(command, "command") : null).OfType<string>()]);
+            [.. List("commands").Select(command => command.ValueKind == JsonValueKind.Object ? AgentKernel.Text(command, "command") : null).OfType<string>()],
+            answer.TryGetProperty("held", out var held) && held.ValueKind == JsonValueKind.True);
 
         IEnumerable<JsonElement> List(string name) =>
             answer.TryGetProperty(name, out var list) && list.ValueKind == JsonValueKind.Array ? list.EnumerateArray() : [];
@@ -98,6 +99,9 @@ internal sealed class LauncherClient : IAsyncDisposable
     internal Task ForwardAsync(string socket, IReadOnlyList<int> ports, CancellationToken cancellationToken) => AskAsync(
         new JsonObject { ["op"] = "forward", ["socket"] = socket, ["ports"] = new JsonArray([.. ports.Select(port => (JsonNode)port)]) },
         cancellationToken);
+
+    /// <summary>Stops the time limits of all commands, or lets them go on.</summary>
+    internal Task HoldAsync(bool on, CancellationToken cancellationToken) => AskAsync(new JsonObject { ["op"] = "hold", ["on"] = on }, cancellationToken);
 
     /// <summary>Does something with a command; see <c>agent_commands.py</c>.</summary>
     internal Task CommandAsync(string command, string act, JsonObject request, CancellationToken cancellationToken)

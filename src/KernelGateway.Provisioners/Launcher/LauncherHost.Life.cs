@@ -72,14 +72,40 @@ internal sealed partial class LauncherHost
             _kernels[record.Id] = new LauncherKernel(this, record, _place, _launched++);
         }
 
-        var (socket, pid) = await AgentSocket.ConnectAsync(_place.Sockets, _place.Uid, _place.Gone, within, _time, cancellationToken);
-        _client = new LauncherClient(socket, pid, KernelEnded, _time, CommandActivity);
+        if (past is not null && IsPaused)
+        {
+            _asleep = past;
+        }
+        else
+        {
+            await TakeUpAsync(past, within, cancellationToken);
+        }
+
+        _watching = WatchAsync();
+    }
+
+    private async Task TakeUpAsync(LauncherState? past, TimeSpan within, CancellationToken cancellationToken)
+    {
+        if (_client is null)
+        {
+            var (socket, pid) = await AgentSocket.ConnectAsync(_place.Sockets, _place.Uid, _place.Gone, within, _time, cancellationToken);
+            _client = new LauncherClient(socket, pid, KernelEnded, _time, CommandActivity);
+            _connected.TrySetResult(_client);
+        }
+
         if (past is not null)
         {
             await RestoreAsync(past.Kernels, cancellationToken);
         }
+    }
 
-        _watching = WatchAsync();
+    private async ValueTask DisconnectAsync()
+    {
+        _connected.TrySetResult(null);
+        if (_client is not null)
+        {
+            await _client.DisposeAsync();
+        }
     }
 
     /// <summary>Removes a place that could not be used, and says why in its own words.</summary>
@@ -88,11 +114,7 @@ internal sealed partial class LauncherHost
         var words = error is GatewayException ? _place.LastWords() : "";
         try
         {
-            if (_client is not null)
-            {
-                await _client.DisposeAsync();
-            }
-
+            await DisconnectAsync();
             await _place.KillAsync();
             await _place.RemoveAsync();
         }
@@ -113,6 +135,11 @@ internal sealed partial class LauncherHost
         var found = new Dictionary<string, AgentKernel>();
         var hello = await Client.HelloAsync(cancellationToken);
         _commandsFound = hello.Commands;
+        if (hello.Held)
+        {
+            await LetGoOnAsync();
+        }
+
         foreach (var kernel in hello.Kernels)
         {
             found[kernel.Kernel] = kernel;
@@ -144,14 +171,15 @@ internal sealed partial class LauncherHost
     /// <summary>Waits for the end of the place and says why; kills what is left of one that has lost its agent.</summary>
     private async Task WatchAsync()
     {
-        await Task.WhenAny(Client.Closed, _place.Gone);
+        var closed = WhenClosedAsync();
+        await Task.WhenAny(closed, _place.Gone);
         if (_released)
         {
             return;
         }
 
         // Either may be seen first. What the agent said last is taken before the kernels are told.
-        var both = Task.WhenAll(Client.Closed, _place.Gone);
+        var both = Task.WhenAll(closed, _place.Gone);
         await Task.WhenAny(both, Task.Delay(Settling, _time, CancellationToken.None));
         var lost = !_place.Gone.IsCompleted;
         try
@@ -163,7 +191,7 @@ internal sealed partial class LauncherHost
             LogNotKilled(_log, _place.SandboxId, error.Message);
         }
 
-        var exit = Explain(lost, Client.Closed.IsCompleted ? await Client.Closed : "");
+        var exit = Explain(lost, closed.IsCompleted ? await closed : "");
         LogEnded(_log, _place.SandboxId, exit.Reason, exit.Message);
         _exited.TrySetResult(exit);
         await _files.CloseAsync();
@@ -204,6 +232,11 @@ internal sealed partial class LauncherHost
         {
             try
             {
+                if (IsPaused)
+                {
+                    await ResumeAsync(CancellationToken.None); // Nobody ends by himself who stands still.
+                }
+
                 await Client.ShutdownAsync(grace, CancellationToken.None);
                 await _place.Gone.WaitAsync(grace + Settling, _time);
             }
@@ -214,10 +247,15 @@ internal sealed partial class LauncherHost
             }
         }
 
+        if (_client is null)
+        {
+            _connected.TrySetResult(null); // Found paused, and ended so.
+        }
+
         await _place.KillAsync();
         await _watching;
         await _place.RemoveAsync();
-        await Client.DisposeAsync();
+        await DisconnectAsync();
         _place.Dispose();
     }
 

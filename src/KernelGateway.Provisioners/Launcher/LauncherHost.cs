@@ -54,10 +54,10 @@ internal sealed partial class LauncherHost : IKernelHost, IFileHost
 
     public DiskUse? MeasureDisk() => _place.MeasureDisk();
 
-    public IEgressDoor? Egress => _place.Egress is { } folder ? new EgressDoor(folder, _place.EgressInside, _place.Uid, Client) : null;
+    public IEgressDoor? Egress => _place.Egress is { } folder && _client is not null ? new EgressDoor(folder, _place.EgressInside, _place.Uid, Client) : null;
 
     public TPower? PowerOf<TPower>()
-        where TPower : class => this as TPower ?? _place as TPower;
+        where TPower : class => typeof(TPower) == typeof(IPausable) && _place.Freezer is null ? null : this as TPower ?? _place as TPower;
 
     private LauncherClient Client => _client ?? throw new InvalidOperationException("Not connected.");
 
@@ -145,7 +145,7 @@ internal sealed partial class LauncherHost : IKernelHost, IFileHost
         }
 
         await _files.CloseAsync();
-        await Client.DisposeAsync();
+        await DisconnectAsync();
         await _watching;
         _files.Dispose();
         _place.Dispose();

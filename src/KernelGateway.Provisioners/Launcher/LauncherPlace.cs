@@ -55,6 +55,9 @@ internal abstract class LauncherPlace : IDisposable
     /// <summary>How full its disk is; <c>null</c> when it has none of its own.</summary>
     internal virtual DiskUse? MeasureDisk() => null;
 
+    /// <summary>What makes the place stand still; <c>null</c> where nothing can.</summary>
+    internal virtual IFreezer? Freezer => null;
+
     /// <summary>How often a process here was ended for want of memory, since the place was made.</summary>
     internal abstract long OomKills();
 

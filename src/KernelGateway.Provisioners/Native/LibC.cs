@@ -41,6 +41,8 @@ internal static partial class LibC
 
     internal const int SigKill = 9;
     internal const int SigTerm = 15;
+    internal const int SigCont = 18;
+    internal const int SigStop = 19;
 
     private const long SysPidfdSendSignal = 424;
     private const long SysPidfdOpen = 434;

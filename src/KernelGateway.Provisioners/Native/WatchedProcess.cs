@@ -76,14 +76,19 @@ internal sealed class WatchedProcess : IDisposable
     }
 
     /// <summary>Boot id and start time of a process in state other than dead or zombie; <c>null</c> when there is none.</summary>
-    internal static string? ReadStart(int pid)
+    internal static string? ReadStart(int pid) =>
+        ReadFields(pid) is { } fields && fields[0] is not ("Z" or "X") ? $"{BootId.Value}:{fields[19]}" : null;
+
+    /// <summary>The state of a process as <c>/proc</c> has it: R, S, D, T …; <c>null</c> when there is none.</summary>
+    internal static char? ReadState(int pid) => ReadFields(pid)?[0][0];
+
+    private static string[]? ReadFields(int pid)
     {
         try
         {
             var stat = File.ReadAllText(string.Create(CultureInfo.InvariantCulture, $"/proc/{pid}/stat"));
             // The name in brackets may hold anything, brackets and blanks too: count from the last one. Field 22 is the start.
-            var fields = stat[(stat.LastIndexOf(')') + 2)..].Split(' ');
-            return fields[0] is "Z" or "X" ? null : $"{BootId.Value}:{fields[19]}";
+            return stat[(stat.LastIndexOf(')') + 2)..].Split(' ');
         }
         catch (IOException)
         {

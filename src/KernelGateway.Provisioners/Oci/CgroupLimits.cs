@@ -77,6 +77,16 @@ internal sealed class CgroupLimits(CgroupLayout layout, string group, TimeProvid
         .Select(line => int.Parse(line, CultureInfo.InvariantCulture))
         .Distinct()];
 
+    /// <summary>Sends SIGKILL to all processes of the sandbox.</summary>
+    internal void KillAll()
+    {
+        foreach (var pid in Processes())
+        {
+            using var process = WatchedProcess.Open(pid);
+            process?.Signal(LibC.SigKill);
+        }
+    }
+
     /// <summary>Kills whatever is left in the group and removes it. Nothing happens when it does not exist.</summary>
     /// <exception cref="IOException">It could not be removed in time.</exception>
     internal async Task RemoveAsync(TimeSpan within)
@@ -84,12 +94,7 @@ internal sealed class CgroupLimits(CgroupLayout layout, string group, TimeProvid
         var started = time.GetTimestamp();
         while (true)
         {
-            foreach (var pid in Processes())
-            {
-                using var process = WatchedProcess.Open(pid);
-                process?.Signal(LibC.SigKill);
-            }
-
+            KillAll();
             var left = Folders().Where(folder => !TryRemove(folder)).ToList();
             if (left.Count == 0)
             {

@@ -15,6 +15,10 @@ internal sealed class OciPlace(OciSite site, OciSandbox sandbox, string system, 
 
     private readonly CgroupMeter _meter = new(site.Layout, sandbox.Cgroup.Group);
 
+    private readonly CgroupFreezer _freezer = new(site.Layout, sandbox.Cgroup, site.Time);
+
+    internal override IFreezer Freezer => _freezer;
+
     internal override string Variant => OciProvisioner.VariantName;
 
     /// <summary>What is not the sandbox's to keep files in: views of the kernel, and the gateway's own folders.</summary>
@@ -62,6 +66,7 @@ internal sealed class OciPlace(OciSite site, OciSandbox sandbox, string system, 
     {
         // The first process of a pid namespace takes all others with it. The pidfd cannot hit a stranger, and spares a call of the runtime.
         init.Signal(LibC.SigKill);
+        _freezer.KillFrozen();
         try
         {
             await Gone.WaitAsync(KillPatience, site.Time);

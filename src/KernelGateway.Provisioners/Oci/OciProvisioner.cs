@@ -48,7 +48,7 @@ public sealed partial class OciProvisioner : IKernelProvisioner, IDisposable
     public bool MountsHostFolders => true;
 
     /// <inheritdoc/>
-    public IReadOnlyCollection<Type> Powers => [typeof(ILimitable), typeof(IMeasurable), typeof(ICommandHost), typeof(IFileHost)];
+    public IReadOnlyCollection<Type> Powers => [typeof(ILimitable), typeof(IMeasurable), typeof(ICommandHost), typeof(IFileHost), typeof(IPausable)];
 
     /// <inheritdoc/>
     public async Task<ProvisionerReadiness> CheckAsync(CancellationToken cancellationToken)

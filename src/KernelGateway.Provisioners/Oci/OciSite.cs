@@ -94,6 +94,7 @@ internal sealed class OciSite(OciProvisionerOptions options, OciRuntime runtime,
     {
         try
         {
+            new CgroupFreezer(layout, sandbox.Cgroup, time).KillFrozen(); // Perhaps paused by a gateway that has forgotten it.
             await DeleteContainerAsync(sandbox.Id);
             await sandbox.Cgroup.RemoveAsync(CgroupPatience);
         }

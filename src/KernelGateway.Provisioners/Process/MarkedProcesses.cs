@@ -36,6 +36,34 @@ internal sealed class MarkedProcesses(string name, string value, TimeProvider ti
         }
     }
 
+    /// <summary>Sends all of them a signal.</summary>
+    internal void Signal(int signal)
+    {
+        foreach (var process in Find())
+        {
+            process.Signal(signal);
+            process.Dispose();
+        }
+    }
+
+    /// <summary>Sends a signal to those that run or could at once, and says how many they were. One that waits in the system takes it when it comes back.</summary>
+    internal int SignalRunning(int signal)
+    {
+        var running = 0;
+        foreach (var process in Find())
+        {
+            if (WatchedProcess.ReadState(process.Pid) is not ('T' or 't' or 'Z' or 'X' or null) and var state)
+            {
+                process.Signal(signal);
+                running += state == 'D' ? 0 : 1;
+            }
+
+            process.Dispose();
+        }
+
+        return running;
+    }
+
     private List<WatchedProcess> Find()
     {
         var found = new List<WatchedProcess>();

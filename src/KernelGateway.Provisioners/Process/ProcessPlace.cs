@@ -6,9 +6,11 @@ using KernelGateway.Provisioners.Native;
 namespace KernelGateway.Provisioners.Process;
 
 /// <summary>One agent that is a plain process of this host, and its kernels.</summary>
-internal sealed class ProcessPlace(ProcessSite site, WatchedProcess agent) : LauncherPlace
+internal sealed class ProcessPlace(ProcessSite site, WatchedProcess agent, MarkedProcesses processes) : LauncherPlace
 {
     internal override string Variant => ProcessProvisioner.VariantName;
+
+    internal override IFreezer Freezer { get; } = new StopSignals(agent, processes, site.Time);
 
     internal override Task Gone => agent.Exited;
 

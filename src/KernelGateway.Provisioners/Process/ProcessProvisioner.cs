@@ -36,7 +36,7 @@ public sealed partial class ProcessProvisioner : IKernelProvisioner
     public string Name => VariantName;
 
     /// <inheritdoc/>
-    public IReadOnlyCollection<Type> Powers => [typeof(ICommandHost), typeof(IFileHost)];
+    public IReadOnlyCollection<Type> Powers => [typeof(ICommandHost), typeof(IFileHost), typeof(IPausable)];
 
     /// <inheritdoc/>
     public Task<ProvisionerReadiness> CheckAsync(CancellationToken cancellationToken)

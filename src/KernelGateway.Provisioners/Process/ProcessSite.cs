@@ -67,7 +67,12 @@ internal sealed class ProcessSite(ProcessProvisionerOptions options, TimeProvide
         return Open(id, process);
     }
 
-    internal Task KillAsync(string id) => new MarkedProcesses(MarkName, MarkOf(id), time).KillAsync();
+    internal TimeProvider Time => time;
+
+    internal Task KillAsync(string id) => ProcessesOf(id).KillAsync();
+
+    /// <summary>What belongs to a sandbox, whoever started it.</summary>
+    internal MarkedProcesses ProcessesOf(string id) => new(MarkName, MarkOf(id), time);
 
     /// <summary>Kills what is left of a sandbox and removes its folders. Can be repeated after a failure.</summary>
     /// <exception cref="IOException">Something could not be removed.</exception>
@@ -144,7 +149,7 @@ internal sealed class ProcessSite(ProcessProvisionerOptions options, TimeProvide
         var folders = FoldersOf(id);
         try
         {
-            return new ProcessPlace(this, process)
+            return new ProcessPlace(this, process, ProcessesOf(id))
             {
                 SandboxId = id,
                 Uid = LibC.GetEffectiveUid(),

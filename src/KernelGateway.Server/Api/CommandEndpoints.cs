@@ -1,5 +1,6 @@
 using KernelGateway.Contracts.Commands;
 using KernelGateway.Core.Commands;
+using KernelGateway.Core.Packages;
 using KernelGateway.Core.Sandboxes;
 using KernelGateway.Server.Security;
 using Microsoft.AspNetCore.Http.HttpResults;
@@ -22,6 +23,9 @@ internal static class CommandEndpoints
         group.MapPost("/{commandId}/signal", SignalAsync).WithName("SignalCommand").WithSummary("Sends a signal to the process group of a command.");
         group.MapPost("/{commandId}/kill", KillAsync).WithName("KillCommand").WithSummary("Ends a command and all it has started, at once.");
         group.MapPost("/{commandId}/resize", ResizeAsync).WithName("ResizeCommand").WithSummary("Changes the size of a command's terminal.");
+        api.MapPost("/sandboxes/{id}/packages", InstallPackagesAsync).WithTags("Commands").WithName("InstallPackages")
+            .WithSummary("Installs Python packages that the gateway allows, with pip in the sandbox, as a command; answers when it runs, or with wait=true when it has ended.")
+            .Produces<CommandInfo>().Produces<CommandInfo>(202);
         api.MapPost("/sandboxes/{id}/system-packages", Install).WithTags("Commands").WithName("InstallSystemPackages")
             .WithSummary("Installs packages of the system, where the variant can; otherwise says why not, and the way out.");
     }
@@ -29,8 +33,18 @@ internal static class CommandEndpoints
     private static async Task<IResult> StartAsync(string id, StartCommandRequest request, bool? wait, SandboxRegistry registry, HttpContext http)
     {
         var sandbox = registry.Get(id, http.Owner());
-        var command = await sandbox.StartCommandAsync(http.IdempotencyKey() is { } key ? request with { IdempotencyKey = key } : request);
-        var location = $"/api/v1/sandboxes/{id}/commands/{command.Id}";
+        return await AnswerAsync(sandbox, await sandbox.StartCommandAsync(http.IdempotencyKey() is { } key ? request with { IdempotencyKey = key } : request), wait, http);
+    }
+
+    private static async Task<IResult> InstallPackagesAsync(string id, InstallPackagesRequest request, bool? wait, SandboxRegistry registry, PackageInstaller packages, HttpContext http)
+    {
+        var sandbox = registry.Get(id, http.Owner());
+        return await AnswerAsync(sandbox, await packages.InstallAsync(sandbox, http.IdempotencyKey() is { } key ? request with { IdempotencyKey = key } : request), wait, http);
+    }
+
+    private static async Task<IResult> AnswerAsync(Sandbox sandbox, Command command, bool? wait, HttpContext http)
+    {
+        var location = $"/api/v1/sandboxes/{sandbox.Id}/commands/{command.Id}";
         if (wait is not true)
         {
             return TypedResults.Accepted(location, command.Info);

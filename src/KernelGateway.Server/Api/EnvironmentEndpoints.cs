@@ -1,6 +1,7 @@
 using KernelGateway.Contracts.Environments;
 using KernelGateway.Core.Environments;
 using KernelGateway.Core.Errors;
+using KernelGateway.Core.Packages;
 using KernelGateway.Core.Provisioning;
 
 namespace KernelGateway.Server.Api;
@@ -9,10 +10,11 @@ namespace KernelGateway.Server.Api;
 internal static class EnvironmentEndpoints
 {
     public static void MapEnvironments(this RouteGroupBuilder api) =>
-        api.MapGet("/environments", (EnvironmentCatalog catalog, IEnumerable<IKernelProvisioner> variants) => new EnvironmentList(
+        api.MapGet("/environments", (EnvironmentCatalog catalog, IEnumerable<IKernelProvisioner> variants, PackageInstaller packages) => new EnvironmentList(
             [.. catalog.All.Select(e => new EnvironmentInfo(e.Name, e.Title, e.Language, [.. e.Kernels.Keys], e.Modules) 
             {
                 RunsOn = RunsOn(e.Name, variants),
+                Packages = packages.AllowedIn(e),
                 Mounts = [.. e.Mounts.Select(mount => new MountInfo(mount.Target, mount.IsWritable ? "write" : "read"))],
             })]))
             .WithTags("Environments").WithName("ListEnvironments").WithSummary("The environments of this gateway.");

@@ -21,6 +21,7 @@ internal static class Errors
         ErrorCode.VariableNotFound => (404, ErrorCodes.VariableNotFound, "Unknown variable"),
         ErrorCode.SnapshotNotFound => (404, ErrorCodes.SnapshotNotFound, "Unknown snapshot"),
         ErrorCode.SnapshotDamaged => (409, ErrorCodes.SnapshotDamaged, "The snapshot cannot be used"),
+        ErrorCode.WebhookNotFound => (404, ErrorCodes.WebhookNotFound, "Unknown webhook"),
         ErrorCode.Conflict => (409, ErrorCodes.Conflict, "Not possible in the present state"),
         ErrorCode.LimitReached => (429, ErrorCodes.LimitReached, "A limit was reached"),
         ErrorCode.KernelFailed => (502, ErrorCodes.KernelFailed, "The kernel failed"),

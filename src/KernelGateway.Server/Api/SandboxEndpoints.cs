@@ -23,6 +23,8 @@ internal static class SandboxEndpoints
         group.MapGet("/{id}/usage", (string id, SandboxRegistry registry, HttpContext http) => registry.ReadUsage(registry.Get(id, http.Owner())))
             .WithName("GetSandboxUsage").WithSummary("What a sandbox uses and has used, as the host counts it.");
         group.MapDelete("/{id}", TerminateAsync).WithName("TerminateSandbox").WithSummary("Ends a sandbox and all that runs in it, at once with graceSeconds=0; its events can be read for a while yet.");
+        group.MapPost("/{id}/pause", PauseAsync).WithName("PauseSandbox").WithSummary("Stops everything in a sandbox where it stands, until it is resumed; its memory stays in use. Pausing a paused one changes nothing.");
+        group.MapPost("/{id}/resume", ResumeAsync).WithName("ResumeSandbox").WithSummary("Lets a paused sandbox go on. Resuming one that runs changes nothing.");
         group.MapPost("/{id}/restart", RestartAsync).WithName("RestartKernel").WithSummary("Replaces the kernel of a context; files stay, variables go.");
     }
 
@@ -90,6 +92,20 @@ internal static class SandboxEndpoints
 
         await registry.TerminateAsync(registry.Get(id, http.Owner()), graceSeconds is { } s ? TimeSpan.FromSeconds(s) : null);
         return TypedResults.NoContent();
+    }
+
+    private static async Task<SandboxInfo> PauseAsync(string id, PauseRequest? request, SandboxRegistry registry, HttpContext http)
+    {
+        var sandbox = registry.Get(id, http.Owner());
+        await registry.PauseAsync(sandbox, request, http.RequestAborted);
+        return sandbox.Info;
+    }
+
+    private static async Task<SandboxInfo> ResumeAsync(string id, SandboxRegistry registry, HttpContext http)
+    {
+        var sandbox = registry.Get(id, http.Owner());
+        await sandbox.ResumeAsync(http.RequestAborted);
+        return sandbox.Info;
     }
 
     private static async Task<SandboxInfo> RestartAsync(string id, RestartRequest? request, SandboxRegistry registry, HttpContext http)

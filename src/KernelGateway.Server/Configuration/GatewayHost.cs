@@ -76,6 +76,7 @@ public static partial class GatewayHost
         api.MapEvents();
         api.MapFiles();
         api.MapSnapshots();
+        api.MapWebhooks();
         api.MapKeys();
 
         // The default of 10 s would cut a client on a slow line in the middle of a large event, again and again. One that is gone is noticed by its missing pings.

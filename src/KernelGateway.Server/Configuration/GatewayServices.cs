@@ -4,9 +4,11 @@ using System.Text.Json.Serialization;
 using KernelGateway.Core.Egress;
 using KernelGateway.Core.Environments;
 using KernelGateway.Core.Journals;
+using KernelGateway.Core.Packages;
 using KernelGateway.Core.Policies;
 using KernelGateway.Core.Sandboxes;
 using KernelGateway.Core.Snapshots;
+using KernelGateway.Core.Webhooks;
 using KernelGateway.Provisioners;
 using KernelGateway.Server.Api;
 using KernelGateway.Server.Hubs;
@@ -53,6 +55,15 @@ internal static class GatewayServices
             s.GetRequiredService<DataDirectory>().File("snapshots"), s.GetRequiredService<IOptions<SnapshotOptions>>(), s.GetRequiredService<ILogger<SnapshotCatalog>>()));
         services.AddSingleton<SandboxRegistry>();
         services.AddHostedService(s => s.GetRequiredService<SandboxRegistry>());
+        services.AddOptions<PackageOptions>().Bind(gateway.GetSection("Packages")).ValidateOnStart();
+        services.AddSingleton<IValidateOptions<PackageOptions>, PackageOptionsValidator>();
+        services.AddSingleton<PackageInstaller>();
+        services.AddOptions<WebhookOptions>().Bind(gateway.GetSection("Webhooks")).ValidateOnStart();
+        services.AddSingleton<IValidateOptions<WebhookOptions>, WebhookOptionsValidator>();
+        services.AddSingleton<IWebhookStore, SqliteWebhookStore>();
+        services.AddSingleton<WebhookDoor>();
+        services.AddSingleton<WebhookRegistry>();
+        services.AddHostedService(s => s.GetRequiredService<WebhookRegistry>()); // After the sandboxes, whose journals it reads.
 
         services.AddSingleton<ApiKeys>();
         services.AddSingleton<CallLimits>();

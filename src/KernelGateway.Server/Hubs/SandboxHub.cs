@@ -8,6 +8,7 @@ using KernelGateway.Contracts.Snapshots;
 using KernelGateway.Core.Errors;
 using KernelGateway.Core.Executions;
 using KernelGateway.Core.Files;
+using KernelGateway.Core.Packages;
 using KernelGateway.Core.Sandboxes;
 using KernelGateway.Server.Api;
 using KernelGateway.Server.Security;
@@ -18,7 +19,7 @@ using FileOptions = KernelGateway.Core.Files.FileOptions;
 namespace KernelGateway.Server.Hubs;
 
 /// <summary>Sandboxes over SignalR. A slow client falls behind in the journal and holds up nobody.</summary>
-internal sealed class SandboxHub(SandboxRegistry registry, IOptions<FileOptions> files) : Hub
+internal sealed class SandboxHub(SandboxRegistry registry, PackageInstaller packages, IOptions<FileOptions> files) : Hub
 {
     /// <summary>Events after a number, and new ones as they come, until the sandbox has ended or the client stops.</summary>
     public IAsyncEnumerable<SandboxEvent> StreamEvents(string sandboxId, long after, CancellationToken cancellationToken)
@@ -64,6 +65,22 @@ internal sealed class SandboxHub(SandboxRegistry registry, IOptions<FileOptions>
         return sandbox.Info;
     }
 
+    /// <summary>Stops everything in a sandbox where it stands; its memory stays in use.</summary>
+    public async Task<SandboxInfo> PauseSandbox(string sandboxId, PauseRequest? request)
+    {
+        var sandbox = Find(sandboxId);
+        await registry.PauseAsync(sandbox, request, Context.ConnectionAborted);
+        return sandbox.Info;
+    }
+
+    /// <summary>Lets a paused sandbox go on.</summary>
+    public async Task<SandboxInfo> ResumeSandbox(string sandboxId)
+    {
+        var sandbox = Find(sandboxId);
+        await sandbox.ResumeAsync(Context.ConnectionAborted);
+        return sandbox.Info;
+    }
+
     /// <summary>What a sandbox uses and has used.</summary>
     public SandboxUsage GetUsage(string sandboxId) => registry.ReadUsage(Find(sandboxId));
 
@@ -105,6 +122,12 @@ internal sealed class SandboxHub(SandboxRegistry registry, IOptions<FileOptions>
     /// <summary>Changes the size of a command's terminal.</summary>
     public Task ResizeCommand(string sandboxId, string commandId, int columns, int rows) =>
         Find(sandboxId).ResizeCommandAsync(commandId ?? "", new PtySize(columns, rows), Context.ConnectionAborted);
+
+    /// <summary>Installs Python packages with pip, as a command; answers when it runs, the rest comes as events.</summary>
+    public async Task<CommandInfo> InstallPackages(string sandboxId, InstallPackagesRequest request) =>
+        (await packages.InstallAsync(
+            Find(sandboxId),
+            request ?? throw new GatewayException(ErrorCode.InvalidArgument, "The second argument must be an object with 'packages'.", "packages"))).Info;
 
     /// <summary>Changes of files below a folder, from <c>ready</c> on, until the sandbox has ended or the client stops.</summary>
     public IAsyncEnumerable<FileChange> WatchFiles(string sandboxId, string? path, bool recursive, CancellationToken cancellationToken)

@@ -109,6 +109,12 @@ public sealed class SqliteDatabase
                  owner TEXT NOT NULL,
                  is_admin INTEGER NOT NULL,
                  created_at TEXT NOT NULL) STRICT;
+             CREATE TABLE IF NOT EXISTS webhooks (id TEXT PRIMARY KEY, record TEXT NOT NULL) STRICT;
+             CREATE TABLE IF NOT EXISTS webhook_positions (
+                 webhook TEXT NOT NULL REFERENCES webhooks (id) ON DELETE CASCADE,
+                 sandbox TEXT NOT NULL,
+                 sequence INTEGER NOT NULL,
+                 PRIMARY KEY (webhook, sandbox)) STRICT;
              PRAGMA user_version = {SchemaVersion};
              """,
             transaction: transaction);
