@@ -18,6 +18,19 @@ internal sealed class SnapshotDraft(SnapshotCatalog catalog, string id, string o
     /// <summary>Bytes that may still be written.</summary>
     public long Room => Math.Max(0, Math.Min(Options.MaxBytes, catalog.Room()) - _parts.Values.Sum(p => p.Size));
 
+    /// <summary>Refuses what says itself that it is too large, before any of it is read.</summary>
+    /// <exception cref="Errors.GatewayException"><see cref="Errors.ErrorCode.TooLarge"/>.</exception>
+    public void Demand(long bytes, string what)
+    {
+        if (bytes > Room)
+        {
+            throw new Errors.GatewayException(Errors.ErrorCode.TooLarge, $"The snapshot would have more than {Math.Min(Options.MaxBytes, catalog.Room())} bytes: {what} has {bytes}. Remove files or variables, or have Gateway:Snapshots:MaxBytes or MaxTotalBytes raised.");
+        }
+    }
+
+    /// <summary>Gives back the room of a part that is to be written again.</summary>
+    public void Forget(string part) => _parts.Remove(part);
+
     /// <summary>Writes a part; one of the same name is replaced.</summary>
     public async Task WriteAsync(string part, Func<Stream, Task> write, CancellationToken cancellationToken)
     {

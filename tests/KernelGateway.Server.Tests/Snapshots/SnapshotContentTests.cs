@@ -58,7 +58,7 @@ public sealed class SnapshotContentTests
             Requires.LocalVariant();
         }
 
-        var sandbox = await Gateway.CreateAsync(new { variant, environment = "python-scientific", env = new { OWN = "of the sandbox" }, memoryMb = 700, tags = new { not = "kept" } });
+        var sandbox = await Gateway.CreateAsync(new { variant, environment = "python-scientific", env = new Dictionary<string, string> { ["OWN"] = "of the sandbox" }, memoryMb = 700, tags = new { not = "kept" } });
         await Gateway.ValueAsync(sandbox.Id, Variables);
         await Gateway.ValueAsync(sandbox.Id, """
             import os
@@ -67,7 +67,7 @@ public sealed class SnapshotContentTests
             open(b'bytes-\xff', 'w').write('name'); os.mkdir('closed'); open('closed/in', 'w').write('x'); os.chmod('closed', 0o555)
             os.chdir('d')
             """);
-        var context = await CreateContextAsync(sandbox.Id, new { name = "second", cwd = "d", env = new { OWN = "of the context" } });
+        var context = await CreateContextAsync(sandbox.Id, new { name = "second", cwd = "d", env = new Dictionary<string, string> { ["OWN"] = "of the context" } });
         await RunInAsync(sandbox.Id, context.Id, "x = 'second'");
 
         var snapshot = await Gateway.SnapshotAsync(sandbox.Id);
