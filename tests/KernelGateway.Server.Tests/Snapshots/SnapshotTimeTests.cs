@@ -5,6 +5,7 @@ using KernelGateway.Server.Tests.Support;
 namespace KernelGateway.Server.Tests.Snapshots;
 
 /// <summary>Snapshots that take too long.</summary>
+[Parallelizable]
 public sealed class SnapshotTimeTests
 {
     [Test]
