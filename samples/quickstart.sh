@@ -159,6 +159,13 @@ call PUT "/api/v1/sandboxes/$sandbox/files/content?path=/data/test.txt" --data-b
 answer=$(call POST "/api/v1/sandboxes/$sandbox/executions?wait=true" --data '{"code":"print(open(\"/data/test.txt\").read())"}' | field stdout) || fail "The code was not run; see $log."
 echo "   ${answer%\\n}"
 case "$answer" in *"a file says 42"*) ;; *) fail "The file was not there for the code; see $log." ;; esac
+snapshot=$(call POST "/api/v1/sandboxes/$sandbox/snapshots" --data "{\"name\":\"quickstart-$sandbox\"}" | field id) || fail "No snapshot was made; see $log."
+call DELETE "/api/v1/sandboxes/$sandbox"
+sandbox=$(call POST /api/v1/sandboxes --data "{\"snapshotId\":\"$snapshot\"}" | field id) || fail "The snapshot was not restored; see $log."
+call DELETE "/api/v1/snapshots/$snapshot"
+answer=$(call POST "/api/v1/sandboxes/$sandbox/executions?wait=true" --data '{"code":"print(\"A sandbox from its snapshot says\", f\"{x + 2}, and\", open(\"/data/test.txt\").read())"}' | field stdout) || fail "The code was not run; see $log."
+echo "   ${answer%\\n}"
+case "$answer" in *"says 42, and a file says 42"*) ;; *) fail "The snapshot did not bring back what it should; see $log." ;; esac
 call DELETE "/api/v1/sandboxes/$sandbox"
 trap - EXIT
 

@@ -36,7 +36,7 @@ public sealed partial class Sandbox
     /// <summary>Makes sandboxes that have what this one has now: snapshot and restore in one call.</summary>
     /// <param name="count">How many.</param>
     /// <param name="request">Names and waiting; its count is not used.</param>
-    /// <param name="cancellationToken">Cancels the waiting; children that are made by then live until their idle time-out.</param>
+    /// <param name="cancellationToken">Gives it up; children that were made by then are ended.</param>
     /// <returns>One for each, a sandbox or an error.</returns>
     /// <exception cref="KernelGatewayException">No snapshot could be made; there are no children.</exception>
     public async Task<IReadOnlyList<ForkedSandbox>> ForkAsync(int count = 1, ForkRequest? request = null, CancellationToken cancellationToken = default)

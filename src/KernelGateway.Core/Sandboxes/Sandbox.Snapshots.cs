@@ -173,9 +173,9 @@ public sealed partial class Sandbox
         }
     }
 
-    private static async Task<T> WithinAsync<T>(SnapshotOptions options, string what, Func<CancellationToken, Task<T>> act, CancellationToken cancellationToken)
+    private async Task<T> WithinAsync<T>(SnapshotOptions options, string what, Func<CancellationToken, Task<T>> act, CancellationToken cancellationToken)
     {
-        using var deadline = new CancellationTokenSource(options.Timeout);
+        using var deadline = new CancellationTokenSource(options.Timeout, _time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellationToken);
         try
         {

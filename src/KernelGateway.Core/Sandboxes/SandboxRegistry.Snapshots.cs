@@ -47,19 +47,25 @@ public sealed partial class SandboxRegistry
             snapshot = await sandbox.SnapshotAsync(draft, new CreateSnapshotRequest { Wait = request.Wait, WaitSeconds = request.WaitSeconds }, VariantsWith<IFileHost>(), cancellationToken);
         }
 
+        var children = new ForkedSandbox?[count];
         try
         {
-            var children = new ForkedSandbox[count];
             var tags = sandbox.Record.Tags;
             await Parallel.ForEachAsync(
                 Enumerable.Range(0, count),
                 new ParallelOptions { MaxDegreeOfParallelism = ForksAtOnce, CancellationToken = cancellationToken },
                 async (i, ct) => children[i] = await ForkOneAsync(snapshot, new CreateSandboxRequest { Name = request.Name is null ? null : NameOf(request.Name, i + 1), Tags = tags }, ct));
-            return children;
+            return children!;
+        }
+        catch
+        {
+            // Nobody learns of those that were made.
+            await Task.WhenAll(children.Select(child => child?.Sandbox).OfType<Sandbox>().Select(child => TerminateAsync(child, TimeSpan.Zero)));
+            throw;
         }
         finally
         {
-            _snapshots.Forget(snapshot);
+            _snapshots.Discard(snapshot);
         }
     }
 

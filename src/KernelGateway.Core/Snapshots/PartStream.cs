@@ -1,6 +1,5 @@
 using System.Security.Cryptography;
 using KernelGateway.Contracts.Snapshots;
-using KernelGateway.Core.Errors;
 using KernelGateway.Core.Faults;
 
 namespace KernelGateway.Core.Snapshots;
@@ -9,21 +8,18 @@ namespace KernelGateway.Core.Snapshots;
 internal sealed class PartStream : Stream
 {
     private readonly string _name;
-    private readonly long _most;
-    private readonly long _limit;
+    private readonly Func<long> _room;
     private readonly FileStream _file;
     private readonly IncrementalHash _hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
     private long _size;
 
     /// <param name="path">Where.</param>
     /// <param name="name">The part's name.</param>
-    /// <param name="most">Most bytes it may have.</param>
-    /// <param name="limit">The limit that this comes from, for the refusal.</param>
-    public PartStream(string path, string name, long most, long limit)
+    /// <param name="room">How many bytes it may have now; others are writing too.</param>
+    public PartStream(string path, string name, Func<long> room)
     {
         _name = name;
-        _most = most;
-        _limit = limit;
+        _room = room;
         _file = new FileStream(path, new FileStreamOptions
         {
             Mode = FileMode.Create,
@@ -40,7 +36,7 @@ internal sealed class PartStream : Stream
 
     public override bool CanWrite => true;
 
-    public override long Length => _size;
+    public override long Length => Volatile.Read(ref _size);
 
     public override long Position
     {
@@ -100,12 +96,12 @@ internal sealed class PartStream : Stream
 
     private void Take(ReadOnlySpan<byte> content)
     {
-        _size += content.Length;
-        if (_size > _most)
+        if (_size + content.Length > _room())
         {
-            throw new GatewayException(ErrorCode.TooLarge, $"The snapshot would have more than {_limit} bytes. Remove files or variables, leave contexts out with 'contextIds', or have Gateway:Snapshots:MaxBytes or MaxTotalBytes raised.");
+            throw SnapshotDraft.TooLarge($"with its part '{_name}'");
         }
 
+        Volatile.Write(ref _size, _size + content.Length);
         _hash.AppendData(content);
     }
 }

@@ -15,7 +15,7 @@ public sealed partial class SnapshotCatalog
     // Changed under the gate only.
     private readonly Lock _gate = new();
     private readonly Dictionary<string, StoredSnapshot> _all = new(StringComparer.Ordinal);
-    private readonly HashSet<(string Owner, string Name)> _reserved = [];
+    private readonly HashSet<SnapshotDraft> _drafts = [];
 
     /// <summary>Reads what there is, and removes what an earlier gateway left half done.</summary>
     /// <param name="folder">The folder of snapshots, which only this gateway uses.</param>
@@ -144,36 +144,27 @@ public sealed partial class SnapshotCatalog
             if (!temporary)
             {
                 DemandFree(owner, checkedName);
-                if (_all.Values.Count(s => s.Owner == owner && !s.IsTemporary) + _reserved.Count(r => r.Owner == owner) is var own && own >= Options.MaxPerOwner)
+                if (_all.Values.Count(s => s.Owner == owner && !s.IsTemporary) + _drafts.Count(d => d.Owner == owner && !d.IsTemporary) is var own && own >= Options.MaxPerOwner)
                 {
                     throw new GatewayException(ErrorCode.LimitReached, $"You have {own} snapshots already, the most one owner may have. Remove some, or have Gateway:Snapshots:MaxPerOwner raised.");
                 }
-
-                _reserved.Add((owner, checkedName));
             }
-        }
 
-        try
-        {
             OnDisk(() => _folder.Begin(id));
+            var draft = new SnapshotDraft(this, id, owner, checkedName, checkedDescription, temporary);
+            _drafts.Add(draft);
+            return draft;
         }
-        catch
-        {
-            LetGo((owner, checkedName));
-            throw;
-        }
-
-        return new SnapshotDraft(this, id, owner, checkedName, checkedDescription, temporary);
     }
 
     internal string UnfinishedPathOf(string id, string part) => _folder.UnfinishedPathOf(id, part);
 
-    /// <summary>Bytes that there is still room for in all.</summary>
-    internal long Room()
+    /// <summary>Bytes that one may have, as things are now with all others.</summary>
+    internal long RoomFor(SnapshotDraft draft)
     {
         lock (_gate)
         {
-            return Math.Max(0, Options.MaxTotalBytes - _all.Values.Sum(s => s.Info.Size));
+            return Options.MaxTotalBytes - _all.Values.Sum(s => s.Info.Size) - _drafts.Where(other => other != draft).Sum(other => other.Written);
         }
     }
 
@@ -181,11 +172,6 @@ public sealed partial class SnapshotCatalog
     {
         lock (_gate)
         {
-            if (snapshot.Info.Size > Room())
-            {
-                throw new GatewayException(ErrorCode.LimitReached, $"All snapshots of this gateway together may have {Options.MaxTotalBytes} bytes, which this one would exceed. Remove some, or have Gateway:Snapshots:MaxTotalBytes raised.");
-            }
-
             OnDisk(() => _folder.Commit(snapshot));
             _all[snapshot.Info.Id] = snapshot;
         }
@@ -203,22 +189,35 @@ public sealed partial class SnapshotCatalog
         }
     }
 
-    internal void LetGo((string Owner, string Name) reserved)
+    internal void LetGo(SnapshotDraft draft)
     {
         lock (_gate)
         {
-            _reserved.Remove(reserved);
+            _drafts.Remove(draft);
         }
     }
 
-    /// <summary>Removes it from the list first: what is left of it on the disk goes when the gateway starts again.</summary>
-    internal void Forget(StoredSnapshot snapshot)
+    /// <summary>Removes what was made for a fork. When that fails it goes when the gateway starts again.</summary>
+    internal void Discard(StoredSnapshot snapshot)
     {
-        lock (_gate)
+        try
         {
-            OnDisk(() => _folder.Remove(snapshot.Info.Id));
-            _all.Remove(snapshot.Info.Id);
+            lock (_gate)
+            {
+                Forget(snapshot);
+            }
         }
+        catch (GatewayException e)
+        {
+            LogNotRemoved(_logger, snapshot.Info.Id, e.Message);
+        }
+    }
+
+    /// <summary>Under the gate.</summary>
+    private void Forget(StoredSnapshot snapshot)
+    {
+        OnDisk(() => _folder.Remove(snapshot.Info.Id));
+        _all.Remove(snapshot.Info.Id);
     }
 
     /// <summary>Does something on the gateway's disk, and says in its words what is wrong with that.</summary>
@@ -242,7 +241,7 @@ public sealed partial class SnapshotCatalog
 
     private void DemandFree(string owner, string name)
     {
-        if (_reserved.Contains((owner, name)) || _all.Values.Any(s => s.Owner == owner && !s.IsTemporary && s.Info.Name == name))
+        if (_drafts.Any(d => d.Owner == owner && !d.IsTemporary && d.Name == name) || _all.Values.Any(s => s.Owner == owner && !s.IsTemporary && s.Info.Name == name))
         {
             throw new GatewayException(ErrorCode.AlreadyExists, $"You have a snapshot of the name '{name}' already. Choose another name, or remove that one.", "name");
         }

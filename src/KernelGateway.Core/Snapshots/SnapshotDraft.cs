@@ -1,4 +1,5 @@
 using KernelGateway.Contracts.Snapshots;
+using KernelGateway.Core.Errors;
 using KernelGateway.Core.Sandboxes;
 
 namespace KernelGateway.Core.Snapshots;
@@ -7,30 +8,64 @@ namespace KernelGateway.Core.Snapshots;
 internal sealed class SnapshotDraft(SnapshotCatalog catalog, string id, string owner, string name, string description, bool isTemporary) : IDisposable
 {
     private readonly Dictionary<string, SnapshotPart> _parts = new(StringComparer.Ordinal);
+    private PartStream? _writing;
+    private long _complete;
     private bool _committed;
 
     public string Id => id;
+
+    public string Owner => owner;
+
+    public string Name => name;
 
     public bool IsTemporary => isTemporary;
 
     public SnapshotOptions Options => catalog.Options;
 
-    /// <summary>Bytes that may still be written.</summary>
-    public long Room => Math.Max(0, Math.Min(Options.MaxBytes, catalog.Room()) - _parts.Values.Sum(p => p.Size));
+    /// <summary>Bytes that may still be written, beside the part that is being written.</summary>
+    public long Room => Math.Max(0, Math.Min(Options.MaxBytes, catalog.RoomFor(this)) - Complete);
+
+    /// <summary>Bytes that it takes on the disk now.</summary>
+    public long Written => Complete + (Volatile.Read(ref _writing)?.Length ?? 0);
+
+    private long Complete => Volatile.Read(ref _complete);
+
+    /// <summary>Refuses what says itself that it is too large, before any of it is read.</summary>
+    /// <exception cref="GatewayException"><see cref="ErrorCode.TooLarge"/>.</exception>
+    public void Demand(long bytes, string what)
+    {
+        if (bytes > Room)
+        {
+            throw TooLarge($"as {what} has {bytes}");
+        }
+    }
+
+    /// <summary>Gives back the room of a part that is to be written again.</summary>
+    public void Forget(string part)
+    {
+        _parts.Remove(part);
+        Volatile.Write(ref _complete, _parts.Values.Sum(p => p.Size));
+    }
 
     /// <summary>Writes a part; one of the same name is replaced.</summary>
     public async Task WriteAsync(string part, Func<Stream, Task> write, CancellationToken cancellationToken)
     {
-        _parts.Remove(part);
+        Forget(part);
         try
         {
-            await using var stream = new PartStream(catalog.UnfinishedPathOf(id, part), part, Room, Math.Min(Options.MaxBytes, catalog.Room()));
+            await using var stream = new PartStream(catalog.UnfinishedPathOf(id, part), part, () => Room);
+            Volatile.Write(ref _writing, stream);
             await write(stream);
             _parts[part] = await stream.CompleteAsync(cancellationToken);
+            Volatile.Write(ref _complete, _parts.Values.Sum(p => p.Size));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             throw SnapshotCatalog.NotWritten(e);
+        }
+        finally
+        {
+            Volatile.Write(ref _writing, null);
         }
     }
 
@@ -72,12 +107,17 @@ internal sealed class SnapshotDraft(SnapshotCatalog catalog, string id, string o
 
     public void Dispose()
     {
-        catalog.LetGo((owner, name));
         if (!_committed)
         {
             catalog.Abandon(id);
         }
+
+        catalog.LetGo(this);
     }
+
+    internal static GatewayException TooLarge(string why) => new(
+        ErrorCode.TooLarge,
+        $"The snapshot would have more bytes than there is room for, {why}. Remove files or variables, leave contexts out with 'contextIds', or have Gateway:Snapshots:MaxBytes (of one) or MaxTotalBytes (of all) raised.");
 }
 
 /// <summary>What was found in a sandbox.</summary>

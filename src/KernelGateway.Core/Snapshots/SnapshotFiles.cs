@@ -28,6 +28,8 @@ internal static class SnapshotFiles
             try
             {
                 var kept = new List<SnapshotFile>(survey.Entries.Count);
+                draft.Forget(PartNames.Files);
+                draft.Demand(survey.Entries.Where(e => e.Type == FileType.File).Sum(e => (decimal)e.Size) is var all && all > long.MaxValue ? long.MaxValue : (long)all, "all files together");
                 await draft.WriteAsync(PartNames.Files, part => WriteAsync(files, survey, part, kept, cancellationToken), cancellationToken);
                 changed = survey.DifferenceTo(await FileSurvey.TakeAsync(files, excluded, draft.Options.MaxFiles, cancellationToken));
                 if (changed is null)

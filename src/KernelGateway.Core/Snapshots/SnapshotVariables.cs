@@ -115,6 +115,7 @@ internal sealed class SnapshotVariables(ISandboxFiles files, string folder, stri
         {
             using var content = await files.OpenAsync(PathOf(name), cancellationToken);
             await using var stream = new FileContentStream(content);
+            draft.Demand(content.Entry.Size, "the file with variables of a context");
             await draft.WriteAsync(name, part => stream.CopyToAsync(part, cancellationToken), cancellationToken);
             await files.RemoveAsync(PathOf(name), recursive: false, cancellationToken);
         }

@@ -30,6 +30,30 @@ public abstract partial class KernelProvisionerContract
     }
 
     [Test]
+    public async Task Links_permissions_and_times_can_be_set_and_nothing_is_followed_for_it(CancellationToken cancellationToken)
+    {
+        var (files, kernel) = await OpenFilesAsync(cancellationToken);
+        await using (kernel)
+        {
+            var time = new DateTimeOffset(2001, 2, 3, 4, 5, 6, TimeSpan.Zero).AddTicks(7);
+            await files.WriteTextAsync("d/a.txt", "a", cancellationToken);
+            await files.MakeLinkAsync(SandboxPath.Parse("d/link"), "../%FF/a b", cancellationToken);
+            await files.SetAttributesAsync(SandboxPath.Parse("d/link"), 0x1FF, time, cancellationToken);
+            await files.SetAttributesAsync(SandboxPath.Parse("d/a.txt"), 0x180, time, cancellationToken);
+            await files.SetAttributesAsync(SandboxPath.Parse("d"), 0x1C9, time, cancellationToken);
+
+            (await files.StatAsync(SandboxPath.Parse("d/link"), cancellationToken)).Should().Match<FileEntry>(it => it.Type == FileType.Symlink && it.Target == "../%FF/a b" && it.ModifiedAt == time);
+            (await files.StatAsync(SandboxPath.Parse("d/a.txt"), cancellationToken)).Should().Match<FileEntry>(it => it.Mode == "0600" && it.ModifiedAt == time);
+            (await files.StatAsync(SandboxPath.Parse("d"), cancellationToken)).Should().Match<FileEntry>(it => it.Mode == "0711" && it.ModifiedAt == time);
+            (await kernel.RunAsync("import os; print(os.readlink(b'd/link'), os.lstat('d/link').st_uid == os.getuid())", cancellationToken)).Should().Be("b'../\\xff/a b' True");
+            await files.ShouldRefuseAsync(it => it.MakeLinkAsync(SandboxPath.Parse("d/a.txt"), "x", cancellationToken), ErrorCode.AlreadyExists, "d/a.txt");
+            await files.ShouldRefuseAsync(it => it.MakeLinkAsync(SandboxPath.Parse("d/link/x"), "x", cancellationToken), ErrorCode.SymlinkNotFollowed, "d/link/x");
+            await files.ShouldRefuseAsync(it => it.MakeLinkAsync(SandboxPath.Parse("d/new"), "a\0b", cancellationToken), ErrorCode.InvalidArgument, "NUL");
+            await files.ShouldRefuseAsync(it => it.SetAttributesAsync(SandboxPath.Parse("none"), 0x180, time, cancellationToken), ErrorCode.FileNotFound, "none");
+        }
+    }
+
+    [Test]
     public async Task Files_do_not_wait_for_running_code(CancellationToken cancellationToken)
     {
         var (files, kernel) = await OpenFilesAsync(cancellationToken);

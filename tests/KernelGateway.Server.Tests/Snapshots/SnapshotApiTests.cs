@@ -133,7 +133,6 @@ public sealed class SnapshotApiTests
         }
 
         await Gateway.TrySnapshotAsync(sandbox.Id).RefusedAsync(409, "conflict");
-        Directory.EnumerateDirectories(Path.Combine(Gateway.Folder, "snapshots"), ".new-*").Should().BeEmpty("what is refused leaves nothing");
     }
 
     [Test]
@@ -170,6 +169,21 @@ public sealed class SnapshotApiTests
         (await Gateway.ValueAsync(sandbox.Id, "x")).Should().Be("[1]");
         Directory.Exists(Path.Combine(Gateway.Folder, "snapshots", children[0].Sandbox!.SnapshotId!)).Should().BeFalse();
         (await Gateway.Http.WaitForAsync<SandboxSnapshottedEvent>(sandbox.Id, 0)).Name.Should().BeNull();
+    }
+
+    [Test]
+    public async Task Snapshots_and_forks_are_there_over_the_hub_too()
+    {
+        var sandbox = await Gateway.CreateAsync();
+        await Gateway.ValueAsync(sandbox.Id, "x = 5");
+        await using var hub = await RawHub.ConnectAsync(Gateway, Gateway.Key);
+
+        var snapshot = (await hub.InvokeAsync("CreateSnapshot", sandbox.Id, new { name = SnapshotCalls.NewName() })).GetProperty("result");
+        var children = (await hub.InvokeAsync("ForkSandbox", sandbox.Id, null)).GetProperty("result").GetProperty("children");
+
+        snapshot.GetProperty("variables").GetInt32().Should().Be(1);
+        (await Gateway.ValueAsync(children[0].GetProperty("sandbox").GetProperty("id").GetString()!, "x")).Should().Be("5");
+        (await hub.InvokeAsync("CreateSnapshot", sandbox.Id, null)).GetProperty("error").GetString().Should().Contain("invalid_argument");
     }
 
     private static async Task<SnapshotComparison> CompareAsync(string first, string second) =>

@@ -58,7 +58,7 @@ public sealed class SnapshotContentTests
             Requires.LocalVariant();
         }
 
-        var sandbox = await Gateway.CreateAsync(new { variant, environment = "python-scientific", env = new { OWN = "of the sandbox" }, memoryMb = 700, tags = new { not = "kept" } });
+        var sandbox = await Gateway.CreateAsync(new { variant, environment = "python-scientific", env = new Dictionary<string, string> { ["OWN"] = "of the sandbox" }, memoryMb = 700, tags = new { not = "kept" } });
         await Gateway.ValueAsync(sandbox.Id, Variables);
         await Gateway.ValueAsync(sandbox.Id, """
             import os
@@ -67,7 +67,7 @@ public sealed class SnapshotContentTests
             open(b'bytes-\xff', 'w').write('name'); os.mkdir('closed'); open('closed/in', 'w').write('x'); os.chmod('closed', 0o555)
             os.chdir('d')
             """);
-        var context = await CreateContextAsync(sandbox.Id, new { name = "second", cwd = "d", env = new { OWN = "of the context" } });
+        var context = await CreateContextAsync(sandbox.Id, new { name = "second", cwd = "d", env = new Dictionary<string, string> { ["OWN"] = "of the context" } });
         await RunInAsync(sandbox.Id, context.Id, "x = 'second'");
 
         var snapshot = await Gateway.SnapshotAsync(sandbox.Id);
@@ -103,8 +103,8 @@ public sealed class SnapshotContentTests
         (await Gateway.ValueAsync(restored.Id, """
             import os, stat
             def about(path): return oct(os.stat(path).st_mode & 0o777), int(os.stat(path).st_mtime)
-            os.path.basename(os.getcwd()), os.environ['OWN'], about('e/file'), os.readlink('link'), os.readlink('../dangling'), open('link').read(), open(b'../bytes-\xff').read(), about('../closed')[0], os.path.exists('../fifo'), os.path.getsize('../empty')
-            """)).Should().Be("('d', 'of the sandbox', ('0o640', 1000000), 'e/file', '/nowhere', 'text', 'name', '0o555', False, 0)");
+            print((os.path.basename(os.getcwd()), os.environ['OWN'], about('e/file'), os.readlink('link'), os.readlink('../dangling'), open('link').read(), open(b'../bytes-\xff').read(), about('../closed')[0], os.path.exists('../fifo'), os.path.getsize('../empty')))
+            """)).Should().Be("('d', 'of the sandbox', ('0o640', 1000000), 'e/file', '/nowhere', 'text', 'name', '0o555', False, 0)\n");
         (await RunInAsync(restored.Id, context.Id, "import os; (x, os.path.basename(os.getcwd()), os.environ['OWN'])")).Should().Be("('second', 'd', 'of the context')");
         (await Gateway.ValueAsync(restored.Id, "[n for n in os.listdir('..') if n.startswith('.kg')]")).Should().Be("[]");
         (await Gateway.Http.WaitForAsync<SandboxSnapshottedEvent>(sandbox.Id, 0)).Should().Match<SandboxSnapshottedEvent>(e => e.SnapshotId == snapshot.Id && e.Name == snapshot.Name);
