@@ -94,7 +94,7 @@ class Commands:
         self.held_at = None  # since when time limits stand still
 
     def describe(self):
-        return [{"command": c.name, "running": c.status is None} for c in self.all.values()]
+        return [{"command": c.name, "running": c.status is None, "said_all": c.logged_end and not c.waiting} for c in self.all.values()]
 
     # Operations -----------------------------------------------------------------------------
 
@@ -288,13 +288,17 @@ class Commands:
         while command.waiting and command.log.try_append(command.waiting[0]):
             del command.waiting[0]
         if len(command.waiting) < before:
-            self.peers.send_to_all({"event": "output", "command": command.name})
+            self.tell(command)
         listening = self.selector.get_map()
         for stream in command.streams:
             if command.waiting and stream.fd in listening:
                 self.selector.unregister(stream.fd)
             elif not command.waiting and stream.fd not in listening:
                 self.selector.register(stream.fd, selectors.EVENT_READ, lambda _, s=stream: self.read(command, s))
+
+    def tell(self, command):
+        """There is something new in its log; with "said_all" nothing more will ever come."""
+        self.peers.send_to_all({"event": "output", "command": command.name, "said_all": command.logged_end and not command.waiting})
 
     # Ends -------------------------------------------------------------------------------------
 
@@ -316,6 +320,13 @@ class Commands:
             return
         if command.unwanted:
             self.forget({"command": command.name})
+            return
+        if command.log.destroyed():
+            # By the command itself, or others of the sandbox. Nobody must wait for what nobody can read.
+            command.waiting.clear()
+            command.logged_end = True
+            self.leave(command)
+            self.tell(command)
             return
         for stream in list(command.streams):
             while not command.waiting and command.pieces and self.read(command, stream):
@@ -381,7 +392,7 @@ class Commands:
         for command in list(self.all.values()):
             if command.waiting:
                 self.drain(command)
-                if command.waiting:
+                if command.waiting and (command.status is None or not command.log.destroyed()):
                     due.append(now + RETRY)
                 elif command.status is not None:
                     self.conclude(command)

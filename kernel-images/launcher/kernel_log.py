@@ -138,6 +138,10 @@ class KernelLog:
                 pass
             return record.done
 
+    def destroyed(self):
+        """Whether somebody has taken the log away, so that what is written to it nobody can read."""
+        return os.fstat(self._folder).st_nlink == 0 or os.fstat(self._segment.file).st_nlink == 0
+
     def is_written(self, record):
         """Whether a record is or will be in the log; also right after an append that raised."""
         if not record.done:

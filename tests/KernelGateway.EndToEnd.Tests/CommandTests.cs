@@ -167,4 +167,30 @@ public sealed class CommandTests : GatewayFixture
         bytes.Should().Be(60_000_000);
         (await command.WaitAsync(cancellationToken)).ExitCode.Should().Be(2);
     }
+
+    [Test]
+    public async Task A_quarter_of_a_gigabyte_goes_through_in_bounded_memory_and_nothing_is_lost(CancellationToken cancellationToken)
+    {
+        const long Bytes = 256L << 20;
+        await using var gateway = await GatewayProcess.StartNewAsync(("Gateway:Journal:MaxBytes", (1L << 30).ToString(CultureInfo.InvariantCulture)));
+        await using var client = gateway.Client();
+        await using var sandbox = await Sandbox.CreateAsync(client, null, cancellationToken);
+        await sandbox.Commands.RunAsync("true", null, cancellationToken);
+        await using var watch = new MemoryWatch(gateway);
+        var command = await sandbox.Commands.StartAsync($"yes 0123456789abcdef0123456789abcde | head -c {Bytes}", null, cancellationToken);
+
+        long seen = 0;
+        var wrong = 0;
+        await foreach (var chunk in command.Output(cancellationToken))
+        {
+            foreach (var character in chunk.Text)
+            {
+                wrong += character == "0123456789abcdef0123456789abcde\n"[(int)(seen++ % 32)] ? 0 : 1;
+            }
+        }
+
+        (seen, wrong).Should().Be((Bytes, 0));
+        (await sandbox.Commands.GetAsync(command.Id, null, cancellationToken)).Info.Output.Should().Match<KernelGateway.Contracts.Executions.OutputCounters>(o => o.Bytes >= Bytes && o.DroppedBytes == 0);
+        watch.Growth.Should().BeLessThan(256 << 20);
+    }
 }

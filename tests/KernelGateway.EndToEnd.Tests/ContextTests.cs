@@ -61,6 +61,31 @@ public sealed class ContextTests
         (await sandbox.Awaiting(s => s.RemoveContextAsync("default")).Should().ThrowAsync<KernelGatewayException>()).Which.Code.Should().Be(ErrorCodes.Conflict);
     }
 
+    [Test]
+    public async Task A_crash_in_the_middle_of_making_a_context_leaves_none_and_no_kernel()
+    {
+        await using var gateway = await GatewayProcess.StartNewAsync(("Gateway:Faults:Enabled", "true"), ("KERNEL_GATEWAY_FAULTS", "context.kernel_launched:crash"));
+        await using var client = gateway.Client();
+        await using var sandbox = await Sandbox.CreateAsync(client);
+        await sandbox.RunCodeAsync("x = 41");
+        var before = Kernels(sandbox.Id);
+        var making = sandbox.CreateContextAsync(new CreateContextRequest { Name = "half made" });
+        await gateway.Ended;
+        Kernels(sandbox.Id).Should().Be(before + 1, "it was launched");
+        gateway.Set("KERNEL_GATEWAY_FAULTS", null);
+
+        await gateway.StartAsync();
+
+        (await ((Func<Task>)(() => making)).Should().ThrowAsync<KernelGatewayException>()).Which.Code.Should().Be(ClientErrorCodes.ConnectionLost);
+        (await sandbox.ListContextsAsync()).Should().ContainSingle().Which.Id.Should().Be("default");
+        (await sandbox.RunCodeAsync("x + 1")).Text.Should().Be("42");
+        Kernels(sandbox.Id).Should().Be(before, "nobody could ever talk to the other");
+        (await sandbox.CreateContextAsync(new CreateContextRequest { Name = "whole" })).State.Should().Be(KernelState.Idle);
+    }
+
+    private static int Kernels(string sandboxId) =>
+        ProcessEnds.ProcessesOf(sandboxId).Count(pid => ProcessEnds.CommandLineOf(pid).Contains("kernel.py", StringComparison.Ordinal));
+
     private static async Task BegunAsync(Sandbox sandbox, RunningCode run)
     {
         using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(60));

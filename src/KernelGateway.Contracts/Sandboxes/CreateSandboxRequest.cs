@@ -27,6 +27,9 @@ public sealed record CreateSandboxRequest
     /// <summary>Memory, MiB.</summary>
     public long? MemoryMb { get; init; }
 
+    /// <summary>The kind of GPU, for example <c>T4</c>. Refused where there is none, never ignored.</summary>
+    public string? Gpu { get; init; }
+
     /// <summary>Most processes and threads at once.</summary>
     public int? Pids { get; init; }
 

@@ -18,8 +18,6 @@ internal sealed partial class SandboxCommands
     {
         using var log = reader;
         using var activity = command.Activity!;
-        
-        
         _ = host.Exited.ContinueWith(_ => activity.Wake(), CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
         try
         {
@@ -27,8 +25,9 @@ internal sealed partial class SandboxCommands
             {
                 // Asked before looking: when it has ended and a look after that finds nothing, nothing more can come.
                 var ended = host.Exited.IsCompleted;
+                var saidAll = power.HasSaidAll(command.Id);
                 var batch = new List<JournalEntry>();
-                var note = Fill(command, reader, batch);
+                var note = Fill(command, reader, batch, out var troubled);
                 if (batch.Count > 0)
                 {
                     var last = await AppendAsync(command, batch, _stop.Token);
@@ -48,6 +47,13 @@ internal sealed partial class SandboxCommands
                 {
                     var exit = await host.Exited;
                     Finish(command, CommandEnd.Lost(exit.Reason, exit.Message));
+                    return;
+                }
+
+                if (saidAll && !troubled)
+                {
+                    Finish(command, CommandEnd.Lost(ReasonCodes.Lost, "Code in the sandbox took its log away, so how it ended is not known."));
+                    await ForgetAsync(power, command.Id);
                     return;
                 }
 
@@ -74,8 +80,9 @@ internal sealed partial class SandboxCommands
     }
 
     /// <summary>Takes what is in the log; the note when its end is among that, as the last entry.</summary>
-    private Notes.CommandEndNote? Fill(Command command, KernelLogReader reader, List<JournalEntry> batch)
+    private Notes.CommandEndNote? Fill(Command command, KernelLogReader reader, List<JournalEntry> batch, out bool troubled)
     {
+        troubled = false;
         long bytes = 0;
         while (batch.Count < BatchEntries && bytes < BatchBytes)
         {
@@ -89,6 +96,7 @@ internal sealed partial class SandboxCommands
             }
             catch (IOException)
             {
+                troubled = true;
                 return null; // The gateway is in trouble; nothing is lost: it is read when that is over.
             }
 

@@ -15,6 +15,9 @@ public interface ICommandHost
     /// <summary>Says who is told, by its id, when a command has put something into its log; must not block or throw.</summary>
     void OnCommandActivity(Action<string> tell);
 
+    /// <summary>Whether nothing more will come into the log of a command: when its end is not in it then, it was taken away.</summary>
+    bool HasSaidAll(string commandId) => false;
+
     /// <summary>Where the log of a command is.</summary>
     KernelLogLocation CommandLog(string commandId);
 

@@ -83,6 +83,14 @@ public sealed partial class SandboxRegistry : BackgroundService
             throw new GatewayException(ErrorCode.NotSupported, $"The variant '{record.Variant}' is not available in this gateway. Available: {string.Join(", ", _provisioners.Keys)}.", "variant");
         }
 
+        if (request.Gpu is not null)
+        {
+            throw new GatewayException(
+                ErrorCode.NotSupported,
+                $"The variant '{record.Variant}' has no GPUs, nor has any other of this gateway. Leave 'gpu' out to run on processors.",
+                "gpu");
+        }
+
         if (environment.Mounts.Count > 0 && !provisioner.MountsHostFolders)
         {
             throw new GatewayException(

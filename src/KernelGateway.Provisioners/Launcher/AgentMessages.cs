@@ -6,9 +6,18 @@ namespace KernelGateway.Provisioners.Launcher;
 
 /// <summary>What the agent has.</summary>
 /// <param name="Kernels">Kernels that run or have run.</param>
-/// <param name="Commands">Ids of commands that were not forgotten.</param>
+/// <param name="Commands">Commands that were not forgotten.</param>
 /// <param name="Held">Whether the time limits of commands stand still.</param>
-internal sealed record AgentHello(IReadOnlyList<AgentKernel> Kernels, IReadOnlyList<string> Commands, bool Held);
+internal sealed record AgentHello(IReadOnlyList<AgentKernel> Kernels, IReadOnlyList<AgentCommand> Commands, bool Held);
+
+/// <summary>A command that the agent has.</summary>
+/// <param name="Command">Its id.</param>
+/// <param name="SaidAll">Whether nothing more will come into its log.</param>
+internal sealed record AgentCommand(string Command, bool SaidAll)
+{
+    internal static AgentCommand? Parse(JsonElement json) =>
+        json.ValueKind == JsonValueKind.Object && AgentKernel.Text(json, "command") is { } command ? new AgentCommand(command, AgentKernel.Flag(json, "said_all")) : null;
+}
 
 /// <summary>What the agent says of a kernel it has or had. Said by a process of the sandbox: bounded and cleaned here.</summary>
 /// <param name="Kernel">The kernel's id.</param>
@@ -26,6 +35,8 @@ internal sealed record AgentKernel(string Kernel, bool Running, AgentExit? End)
         var running = json.TryGetProperty("running", out var value) && value.ValueKind == JsonValueKind.True;
         return new AgentKernel(kernel, running, running ? null : AgentExit.Parse(json));
     }
+
+    internal static bool Flag(JsonElement json, string name) => json.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.True;
 
     internal static string? Text(JsonElement json, string name) =>
         json.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;

@@ -28,7 +28,7 @@ internal sealed class LauncherClient : IAsyncDisposable
     private readonly NetworkStream _stream;
     private readonly TimeProvider _time;
     private readonly Action<string, AgentExit> _kernelEnded;
-    private readonly Action<string>? _commandActivity;
+    private readonly Action<string, bool>? _commandActivity;
     private readonly SemaphoreSlim _sending = new(1, 1);
     private readonly ConcurrentDictionary<long, TaskCompletionSource<JsonElement>> _pending = new();
     private readonly TaskCompletionSource<string> _closed = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -39,8 +39,8 @@ internal sealed class LauncherClient : IAsyncDisposable
     /// <param name="agentPid">The peer's number on this host.</param>
     /// <param name="kernelEnded">Called for each exit event, in order; must not block or throw.</param>
     /// <param name="time">For deadlines.</param>
-    /// <param name="commandActivity">Called when there is something new in the log of a command; must not block or throw.</param>
-    internal LauncherClient(Socket socket, int agentPid, Action<string, AgentExit> kernelEnded, TimeProvider time, Action<string>? commandActivity = null)
+    /// <param name="commandActivity">Called when there is something new in the log of a command, and whether it is the last; must not block or throw.</param>
+    internal LauncherClient(Socket socket, int agentPid, Action<string, AgentExit> kernelEnded, TimeProvider time, Action<string, bool>? commandActivity = null)
     {
         _socket = socket;
         _stream = new NetworkStream(socket, ownsSocket: true);
@@ -69,8 +69,8 @@ internal sealed class LauncherClient : IAsyncDisposable
 
         return new AgentHello(
             [.. List("kernels").Select(AgentKernel.Parse).OfType<AgentKernel>()],
-            [.. List("commands").Select(command => command.ValueKind == JsonValueKind.Object ? AgentKernel.Text(command, "command") : null).OfType<string>()],
-            answer.TryGetProperty("held", out var held) && held.ValueKind == JsonValueKind.True);
+            [.. List("commands").Select(AgentCommand.Parse).OfType<AgentCommand>()],
+            AgentKernel.Flag(answer, "held"));
 
         IEnumerable<JsonElement> List(string name) =>
             answer.TryGetProperty(name, out var list) && list.ValueKind == JsonValueKind.Array ? list.EnumerateArray() : [];
@@ -239,7 +239,7 @@ internal sealed class LauncherClient : IAsyncDisposable
             }
             else if (name == "output" && AgentKernel.Text(message, "command") is { } command)
             {
-                _commandActivity?.Invoke(command);
+                _commandActivity?.Invoke(command, AgentKernel.Flag(message, "said_all"));
             }
 
             return;

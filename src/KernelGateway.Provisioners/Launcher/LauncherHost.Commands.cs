@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Text.Json.Nodes;
 using KernelGateway.Core.Errors;
 using KernelGateway.Core.Provisioning;
@@ -7,7 +8,11 @@ namespace KernelGateway.Provisioners.Launcher;
 /// <summary>Commands: passed on to the agent, which keeps them.</summary>
 internal sealed partial class LauncherHost : ICommandHost
 {
+    /// <summary>Far more than an honest agent has at once.</summary>
+    private const int MaxCommandsRemembered = 10_000;
+
     private volatile Action<string>? _commandActivity;
+    private readonly ConcurrentDictionary<string, bool> _saidAll = new();
     private IReadOnlyList<string> _commandsFound = [];
 
     public string WhyNoSystemPackages => _place.WhyNoSystemPackages;
@@ -15,6 +20,8 @@ internal sealed partial class LauncherHost : ICommandHost
     public IReadOnlyCollection<string> CommandsFound => _commandsFound;
 
     public void OnCommandActivity(Action<string> tell) => _commandActivity = tell;
+
+    public bool HasSaidAll(string commandId) => _saidAll.ContainsKey(commandId);
 
     public KernelLogLocation CommandLog(string commandId) => new(Path.Combine(_place.LogsOnHost, commandId), _place.Uid);
 
@@ -37,8 +44,19 @@ internal sealed partial class LauncherHost : ICommandHost
     public Task ResizeCommandAsync(string commandId, TerminalSize size, CancellationToken cancellationToken) =>
         Client.CommandAsync(commandId, "resize", new JsonObject { ["size"] = CommandRequest.Size(size) }, cancellationToken);
 
-    public Task ForgetCommandAsync(string commandId, CancellationToken cancellationToken) =>
-        Client.CommandAsync(commandId, "forget", [], cancellationToken);
+    public Task ForgetCommandAsync(string commandId, CancellationToken cancellationToken)
+    {
+        _saidAll.TryRemove(commandId, out _);
+        return Client.CommandAsync(commandId, "forget", [], cancellationToken);
+    }
 
-    private void CommandActivity(string commandId) => _commandActivity?.Invoke(commandId);
+    private void CommandActivity(string commandId, bool saidAll)
+    {
+        if (saidAll && _saidAll.Count < MaxCommandsRemembered)
+        {
+            _saidAll[commandId] = true;
+        }
+
+        _commandActivity?.Invoke(commandId);
+    }
 }

@@ -134,7 +134,12 @@ internal sealed partial class LauncherHost
     {
         var found = new Dictionary<string, AgentKernel>();
         var hello = await Client.HelloAsync(cancellationToken);
-        _commandsFound = hello.Commands;
+        _commandsFound = [.. hello.Commands.Select(command => command.Command)];
+        foreach (var command in hello.Commands.Where(command => command.SaidAll))
+        {
+            CommandActivity(command.Command, saidAll: true);
+        }
+
         if (hello.Held)
         {
             await LetGoOnAsync();

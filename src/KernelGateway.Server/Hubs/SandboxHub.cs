@@ -19,7 +19,7 @@ using FileOptions = KernelGateway.Core.Files.FileOptions;
 namespace KernelGateway.Server.Hubs;
 
 /// <summary>Sandboxes over SignalR. A slow client falls behind in the journal and holds up nobody.</summary>
-internal sealed class SandboxHub(SandboxRegistry registry, PackageInstaller packages, IOptions<FileOptions> files) : Hub
+internal sealed partial class SandboxHub(SandboxRegistry registry, PackageInstaller packages, IOptions<FileOptions> files) : Hub
 {
     /// <summary>Events after a number, and new ones as they come, until the sandbox has ended or the client stops.</summary>
     public IAsyncEnumerable<SandboxEvent> StreamEvents(string sandboxId, long after, CancellationToken cancellationToken)

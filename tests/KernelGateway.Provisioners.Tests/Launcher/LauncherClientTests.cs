@@ -86,7 +86,7 @@ public sealed class LauncherClientTests : IDisposable
         await _agent.ReadLineAsync();
         await _agent.SendAsync("""{"id":1,"ok":true,"protocol":1,"pid":7,"kernels":[null,7,{"kernel":5},{"kernel":"k","running":true}],"commands":[null,[],{"command":7},{"command":"c"}]}""" + "\n");
         (await hello).Kernels.Should().Equal(new AgentKernel("k", true, null));
-        (await hello).Commands.Should().Equal("c");
+        (await hello).Commands.Select(command => command.Command).Should().Equal("c");
     }
 
     [Test]

@@ -274,6 +274,21 @@ public sealed class CommandApiTests
         (await WaitAsync(closed)).ExitCode.Should().Be(137);
     }
 
+    [TestCase("rm -rf $logs/*")]
+    [TestCase("rm -f $logs/*/*.seg")]
+    [TestCase("for f in $logs/*/*.seg; do rm $f; echo evil > $f; done")]
+    [TestCase("rm -rf $logs/*; head -c 9000000 /dev/zero")]
+    public async Task A_command_that_destroys_its_log_does_not_run_for_ever(string destroy)
+    {
+        // A sandbox of its own, whose other commands and kernels it may take with it.
+        var sandbox = await Gateway.CreateAsync();
+
+        var ended = await PostAsync(Gateway, sandbox.Id, new { command = $"logs=$(tr '\\0' '\\n' < /proc/$PPID/cmdline | grep -A1 -x -e --logs | tail -n 1); {destroy}; echo gone; exit 3", timeoutSeconds = 1 });
+
+        ended.State.Should().NotBe(CommandState.Running);
+        (await PostAsync(Gateway, sandbox.Id, new { command = "echo next" })).Result!.Stdout.Should().Be("next\n");
+    }
+
     private static Task<CommandInfo> RunAsync(object request) => PostAsync(Gateway, _sandbox.Id, request);
 
     private static async Task<CommandInfo> PostAsync(LiveGateway gateway, string sandboxId, object request)
