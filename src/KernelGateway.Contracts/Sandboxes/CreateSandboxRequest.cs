@@ -53,4 +53,7 @@ public sealed record CreateSandboxRequest
 
     /// <summary>Labels to find the sandbox by, at most 64; keys up to 64 and values up to 256 characters.</summary>
     public IReadOnlyDictionary<string, string>? Tags { get; init; }
+
+    /// <summary>Another image than that of the environment, by name, for example <c>code-sandboxes-jupyter:latest</c>; only for variants with images (<c>local-docker</c>), and only one that the configuration allows.</summary>
+    public string? Image { get; init; }
 }

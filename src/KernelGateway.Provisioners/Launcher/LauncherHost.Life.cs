@@ -163,7 +163,8 @@ internal sealed partial class LauncherHost
             LogNotKilled(_log, _place.SandboxId, error.Message);
         }
 
-        var exit = Explain(lost, Client.Closed.IsCompleted ? await Client.Closed : "");
+        var told = lost || _terminating ? null : await _place.AskForEndAsync();
+        var exit = Explain(lost, Client.Closed.IsCompleted ? await Client.Closed : "", told);
         LogEnded(_log, _place.SandboxId, exit.Reason, exit.Message);
         _exited.TrySetResult(exit);
         await _files.CloseAsync();
@@ -173,7 +174,7 @@ internal sealed partial class LauncherHost
         }
     }
 
-    private HostExit Explain(bool lost, string closed)
+    private HostExit Explain(bool lost, string closed, HostExit? told)
     {
         if (_terminating)
         {
@@ -188,6 +189,11 @@ internal sealed partial class LauncherHost
         if (lost)
         {
             return new HostExit("lost", $"The sandbox could not be controlled any more and was ended. {closed}");
+        }
+
+        if (told is not null)
+        {
+            return told;
         }
 
         var words = _place.LastWords();
