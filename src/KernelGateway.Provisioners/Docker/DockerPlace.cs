@@ -75,8 +75,8 @@ internal sealed class DockerPlace(DockerSite site, DockerSandbox sandbox, string
     internal override string LastWords() => TextTail.OfFile(sandbox.Folders.Stdio);
 
     /// <summary>All differences from the policy; empty when it is as it should be.</summary>
-    internal IReadOnlyList<string> Deviations(DockerProvisionerOptions options, ResourceLimits limits) =>
-        new DockerPosture(options, site.Layout, _cgroup, Uid, limits).Deviations(init.Pid, OciPolicy.OomScoreAdjust);
+    internal IReadOnlyList<string> Deviations(DockerProvisionerOptions options, ResourceLimits limits, bool isEnginesInit) =>
+        new DockerPosture(options, site.Layout, _cgroup, Uid, limits).Deviations(init.Pid, OciPolicy.OomScoreAdjust, isEnginesInit);
 
     /// <summary>Who ended it is known to the engine alone, which is often the one.</summary>
     internal override async Task<HostExit?> AskForEndAsync()
@@ -91,6 +91,7 @@ internal sealed class DockerPlace(DockerSite site, DockerSandbox sandbox, string
             return code switch
             {
                 Killed when EngineAnswer.Is(state, "State", "OOMKilled") => new HostExit("oom", "The sandbox was ended because it was out of memory."),
+                Killed => new HostExit("died", $"The first process of the sandbox was killed: by code in it, or from outside of the gateway, as by a stop of the Docker engine that could not wait. {LiveRestore}"),
                 0 or Terminated => new HostExit("died", $"The container was stopped from outside of the gateway, as by a stop of the Docker engine or 'docker stop'. {LiveRestore}"),
                 _ => null,
             };

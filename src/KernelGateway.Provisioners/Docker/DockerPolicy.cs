@@ -104,7 +104,7 @@ internal sealed class DockerPolicy(DockerProvisionerOptions options, EngineFacts
         host["UsernsMode"] = "host";
         host["Privileged"] = false;
         host["CapDrop"] = new JsonArray("ALL");
-        host["SecurityOpt"] = new JsonArray("no-new-privileges:true", $"seccomp={_seccomp}");
+        host["SecurityOpt"] = new JsonArray("no-new-privileges=true", $"seccomp={_seccomp}");
         host["ReadonlyRootfs"] = true;
         host["MaskedPaths"] = Strings(MaskedPaths);
         host["ReadonlyPaths"] = Strings(OciPolicy.ReadOnlyPaths);

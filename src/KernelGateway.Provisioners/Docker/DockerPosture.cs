@@ -13,18 +13,19 @@ internal sealed class DockerPosture(DockerProvisionerOptions options, CgroupLayo
     /// <summary>What the engine mounts besides the policy's own mounts. Nobody can write there, or it is bounded by memory.</summary>
     private static readonly HashSet<string> Tolerated =
     [
-        "/", "/proc", "/dev", "/dev/pts", "/dev/mqueue", "/dev/shm", "/dev/console", "/sys", "/etc/hostname", "/sbin/docker-init", OciPolicy.TmpInside,
+        "/", "/proc", "/dev", "/dev/pts", "/dev/mqueue", "/dev/shm", "/dev/console", "/sys", "/etc/hostname", "/sbin/docker-init", "/usr/sbin/docker-init", OciPolicy.TmpInside,
         .. OciPolicy.MaskedPaths, .. OciPolicy.ReadOnlyPaths,
     ];
 
     /// <summary>All differences, each as a sentence without end; empty when the process is as it should be.</summary>
     /// <param name="pid">A live process of the container.</param>
     /// <param name="oomScoreAdjust">900 for the first processes, 1000 for kernels.</param>
-    internal IReadOnlyList<string> Deviations(int pid, int oomScoreAdjust)
+    /// <param name="isEnginesInit">Whether it is the engine's own first process, whose umask nobody can set; it makes no files.</param>
+    internal IReadOnlyList<string> Deviations(int pid, int oomScoreAdjust, bool isEnginesInit = false)
     {
         var posture = new ProcessPosture(pid);
         // The engine gives the group as a supplementary one, too.
-        posture.CheckRights(uid, ["", EngineAnswer.Text(uid)], oomScoreAdjust);
+        posture.CheckRights(uid, ["", EngineAnswer.Text(uid)], oomScoreAdjust, isEnginesInit ? "0022" : "0077");
         posture.CheckNamespaces(NamespaceLinks);
         CheckMounts(posture);
         posture.CheckResourceLimits(options.MaxFileBytes, limits.Pids);

@@ -78,7 +78,7 @@ public sealed partial class DockerProvisioner : IKernelProvisioner, IDisposable
             await site.RemoveLeftoversAsync(LogStays);
             var place = await site.StartAsync(spec.SandboxId, image, spec.Limits, policy, cancellationToken);
             var host = await LauncherHost.AdoptAsync(place, image.Adapt(spec.Environment), spec.Variables, null, _options.StartTimeout, _time, _log, cancellationToken);
-            await DemandIsolationAsync(host, place, spec.Limits);
+            await DemandIsolationAsync(host, place, spec.Limits, image.Tini is null);
             return host;
         }
         catch (EngineException error)
@@ -193,7 +193,7 @@ public sealed partial class DockerProvisioner : IKernelProvisioner, IDisposable
             // An engine returns before the filter is in place; the agent's socket says that all of it is.
             var (socket, _) = await AgentSocket.ConnectAsync(place.Sockets, place.Uid, place.Gone, _options.StartTimeout, _time, cancellationToken);
             socket.Dispose();
-            if (place.Deviations(_options, TrialLimits) is { Count: > 0 } deviations)
+            if (place.Deviations(_options, TrialLimits, image.Tini is null) is { Count: > 0 } deviations)
             {
                 throw NotIsolated(deviations);
             }
@@ -215,12 +215,12 @@ public sealed partial class DockerProvisioner : IKernelProvisioner, IDisposable
     }
 
     /// <summary>Each one is looked at: an engine may be given another runtime at any time.</summary>
-    private async Task DemandIsolationAsync(LauncherHost host, DockerPlace place, ResourceLimits limits)
+    private async Task DemandIsolationAsync(LauncherHost host, DockerPlace place, ResourceLimits limits, bool isEnginesInit)
     {
         IReadOnlyList<string> deviations;
         try
         {
-            deviations = place.Deviations(_options, limits);
+            deviations = place.Deviations(_options, limits, isEnginesInit);
         }
         catch (IOException)
         {

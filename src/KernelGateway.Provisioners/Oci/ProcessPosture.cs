@@ -48,14 +48,15 @@ internal sealed class ProcessPosture(int pid)
     /// <param name="uid">All its ids of user and group, on the host.</param>
     /// <param name="groups">The supplementary groups that may be.</param>
     /// <param name="oomScoreAdjust">How readily it is ended for want of memory.</param>
-    internal void CheckRights(uint uid, string[] groups, int oomScoreAdjust)
+    /// <param name="umask">Its umask.</param>
+    internal void CheckRights(uint uid, string[] groups, int oomScoreAdjust, string umask = "0077")
     {
         var status = Lines("status").Select(line => line.Split(':', 2)).ToDictionary(parts => parts[0], parts => Squeeze(parts[1]));
         var everyId = string.Join(' ', Enumerable.Repeat(Text(uid), 4));
         Expect("Uid", status["Uid"], everyId);
         Expect("Gid", status["Gid"], everyId);
         Expect("Groups", groups.Contains(status["Groups"]) ? "" : status["Groups"], "");
-        Expect("Umask", status["Umask"], "0077");
+        Expect("Umask", status["Umask"], umask);
         Expect("NoNewPrivs", status["NoNewPrivs"], "1");
         Expect("Seccomp", status["Seccomp"], "2");
         foreach (var set in new[] { "CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb" })

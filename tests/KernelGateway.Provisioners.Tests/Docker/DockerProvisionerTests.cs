@@ -1,5 +1,4 @@
 using System.Globalization;
-using KernelGateway.Core.Errors;
 using KernelGateway.Core.Provisioning;
 using KernelGateway.Provisioners.Docker;
 using KernelGateway.Provisioners.Launcher;
@@ -11,7 +10,7 @@ using Microsoft.Extensions.Options;
 namespace KernelGateway.Provisioners.Tests.Docker;
 
 /// <summary>The variant <c>local-docker</c>: what it does beyond the contract is to isolate, as far as the engine can.</summary>
-public sealed class DockerProvisionerTests : KernelProvisionerContract
+public sealed partial class DockerProvisionerTests : KernelProvisionerContract
 {
     private static DockerDaemon s_daemon = null!;
 

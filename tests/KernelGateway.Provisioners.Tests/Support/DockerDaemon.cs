@@ -27,6 +27,8 @@ public sealed class DockerDaemon : IAsyncDisposable
 
     public string Socket => Path.Combine(_root, "sock");
 
+    public bool HasEnded => _process is not { HasExited: false };
+
     /// <summary>What it has written.</summary>
     public string Log => File.Exists(LogFile) ? File.ReadAllText(LogFile) : "";
 
@@ -89,10 +91,27 @@ public sealed class DockerDaemon : IAsyncDisposable
     {
         _process!.Kill();
         await _process.WaitForExitAsync().WaitAsync(Patience);
+        // Its containerd dies with it. Until somebody has waited for that one, the next engine believes it to live.
+        var helper = Path.Combine(_root, "exec", "containerd", "containerd.pid");
+        using var deadline = new CancellationTokenSource(Patience);
+        while (File.Exists($"/proc/{await File.ReadAllTextAsync(helper, deadline.Token)}/exe"))
+        {
+            await Task.Delay(5, deadline.Token);
+        }
+
+        File.Delete(helper);
     }
 
     /// <summary>Runs the program <c>docker</c> with this engine; what it printed.</summary>
     public Task<string> DockerAsync(params string[] arguments) => RunAsync("docker", arguments, Socket);
+
+    /// <summary>Builds an image from the text of a Dockerfile, without a network.</summary>
+    public async Task BuildAsync(string tag, string dockerfile)
+    {
+        var folder = Directory.CreateDirectory(Path.Combine(_root, "build"));
+        await File.WriteAllTextAsync(Path.Combine(folder.FullName, "Dockerfile"), dockerfile);
+        await DockerAsync("build", "--quiet", "--network", "none", "--tag", tag, folder.FullName);
+    }
 
     public async ValueTask DisposeAsync()
     {
