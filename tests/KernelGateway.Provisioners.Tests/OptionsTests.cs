@@ -61,7 +61,7 @@ public sealed class OptionsTests
             StartTimeout = TimeSpan.FromHours(1),
         };
         var failures = new DockerProvisionerOptionsValidator().Validate(null, options).Failures!.ToList();
-        failures.Should().HaveCount(14).And.OnlyContain(text => text.StartsWith("Gateway:LocalDocker:", StringComparison.Ordinal) && text.Contains("give", StringComparison.Ordinal));
+        failures.Should().HaveCount(15).And.OnlyContain(text => text.StartsWith("Gateway:LocalDocker:", StringComparison.Ordinal) && text.Contains("give", StringComparison.Ordinal));
     }
 
     [TestCase("docker"), TestCase("a/b.slice"), TestCase("/"), TestCase("/a/../b")]

@@ -14,7 +14,7 @@ internal sealed class DockerEngine(EngineClient client, TimeProvider time)
     private static readonly Version Oldest = new(1, 41);
 
     private static readonly TimeSpan Quick = TimeSpan.FromSeconds(10);
-    private static readonly TimeSpan Slow = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan Slow = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan RemovalStep = TimeSpan.FromMilliseconds(20);
 
     private volatile EngineFacts? _facts;
@@ -46,13 +46,15 @@ internal sealed class DockerEngine(EngineClient client, TimeProvider time)
         var oldest = EngineAnswer.ApiVersion(version, "MinAPIVersion") ?? Oldest;
         var spoken = newest < Written ? newest : oldest > Written ? oldest : Written;
         var info = await client.AskAsync(HttpMethod.Get, $"/v{spoken}/info", null, Quick, cancellationToken);
+        var security = EngineAnswer.Texts(info, "SecurityOptions").Select(option => option.Split(',')[0]).ToHashSet();
         var facts = new EngineFacts(
             spoken.ToString(),
             name,
             EngineAnswer.Text(info, "OSType") ?? "",
             EngineAnswer.Text(info, "CgroupDriver") ?? "",
             EngineAnswer.Is(info, "LiveRestoreEnabled"),
-            [.. EngineAnswer.Texts(info, "SecurityOptions").Select(option => option.Split(',')[0])]);
+            security.Contains("name=seccomp"),
+            security.Contains("name=rootless"));
         return _facts = facts;
     }
 
@@ -178,12 +180,6 @@ internal sealed class DockerEngine(EngineClient client, TimeProvider time)
 /// <param name="System">The operating system of its containers.</param>
 /// <param name="CgroupDriver"><c>cgroupfs</c> or <c>systemd</c>.</param>
 /// <param name="LiveRestore">Whether containers outlive it.</param>
-/// <param name="SecurityOptions">For example <c>name=seccomp</c>.</param>
-internal sealed record EngineFacts(string ApiVersion, string Version, string System, string CgroupDriver, bool LiveRestore, IReadOnlyList<string> SecurityOptions)
-{
-    internal bool HasSeccomp => SecurityOptions.Contains("name=seccomp");
-
-    internal bool RemapsUsers => SecurityOptions.Contains("name=userns");
-
-    internal bool IsRootless => SecurityOptions.Contains("name=rootless");
-}
+/// <param name="HasSeccomp">Whether it can filter system calls.</param>
+/// <param name="IsRootless">Whether it runs as an ordinary user.</param>
+internal sealed record EngineFacts(string ApiVersion, string Version, string System, string CgroupDriver, bool LiveRestore, bool HasSeccomp, bool IsRootless);

@@ -15,6 +15,8 @@ public sealed partial class DockerProvisioner : IKernelProvisioner, IDisposable
     /// <summary>An agent that lives answers within milliseconds.</summary>
     private static readonly TimeSpan ReattachTimeout = TimeSpan.FromSeconds(10);
 
+    private static readonly TimeSpan ReadyFor = TimeSpan.FromSeconds(1);
+
     private static readonly ResourceLimits TrialLimits = new(1.0, 256L << 20, 64) { DiskBytes = 16L << 20, DiskInodes = 1024 };
 
     private readonly DockerProvisionerOptions _options;
@@ -25,6 +27,7 @@ public sealed partial class DockerProvisioner : IKernelProvisioner, IDisposable
     private readonly SemaphoreSlim _preparing = new(1, 1);
     private DockerSite? _site;
     private EngineFacts? _proven;
+    private volatile ReadyAt? _lastReady;
 
     /// <summary>Makes the provisioner; nothing on the host is touched before it is asked for something.</summary>
     /// <param name="options">Validated settings.</param>
@@ -58,9 +61,17 @@ public sealed partial class DockerProvisioner : IKernelProvisioner, IDisposable
     /// <inheritdoc/>
     public async Task<ProvisionerReadiness> CheckAsync(CancellationToken cancellationToken)
     {
+        // Everybody may ask for readiness, as often as he likes; an engine has better things to do.
+        if (_lastReady is { } last && _time.GetElapsedTime(last.At) < ReadyFor && _site is { HasLeftovers: false })
+        {
+            return last.Readiness;
+        }
+
         var details = new Dictionary<string, string> { ["socket"] = _options.SocketPath };
         var reason = await FindMissingAsync(details, cancellationToken);
-        return new ProvisionerReadiness(reason is null, reason, details);
+        var readiness = new ProvisionerReadiness(reason is null, reason, details);
+        _lastReady = readiness.Ready ? new ReadyAt(_time.GetTimestamp(), readiness) : null;
+        return readiness;
     }
 
     /// <inheritdoc/>
@@ -129,7 +140,7 @@ public sealed partial class DockerProvisioner : IKernelProvisioner, IDisposable
             var site = await SiteAsync(cancellationToken);
             return await site.RemoveOrphansAsync(known, LogStays, cancellationToken);
         }
-        catch (GatewayException error)
+        catch (Exception error) when (error is GatewayException or EngineException)
         {
             // A gateway that has lost its engine must still start, with its other variants.
             LogNoSweep(_log, _options.StateFolder, error.Message);
@@ -282,6 +293,8 @@ public sealed partial class DockerProvisioner : IKernelProvisioner, IDisposable
 
     private static GatewayException NotReady(string reason, Exception? inner = null) =>
         new(ErrorCode.HostNotReady, $"The variant '{VariantName}' cannot be used on this host. {reason}", inner: inner);
+
+    private sealed record ReadyAt(long At, ProvisionerReadiness Readiness);
 
     private void LogStays(string id, IOException error) => LogOrphanStays(_log, id, error.Message);
 

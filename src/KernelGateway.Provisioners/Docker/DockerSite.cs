@@ -117,6 +117,9 @@ internal sealed class DockerSite(DockerProvisionerOptions options, DockerEngine 
     /// <summary>This process has nothing to do with the sandbox any more.</summary>
     internal void LetGo(string id) => _held.TryRemove(id, out _);
 
+    /// <summary>Whether there is something that could not be removed.</summary>
+    internal bool HasLeftovers => !_leftovers.IsEmpty;
+
     /// <summary>Removes what could not be removed while the engine was away.</summary>
     /// <param name="failed">Is told of each that still cannot be.</param>
     internal async Task RemoveLeftoversAsync(Action<string, IOException> failed)
@@ -131,6 +134,7 @@ internal sealed class DockerSite(DockerProvisionerOptions options, DockerEngine 
     /// <param name="known">Whom to leave alone.</param>
     /// <param name="failed">Is told of each that cannot be removed; the others still are.</param>
     /// <param name="cancellationToken">Stops before the next.</param>
+    /// <exception cref="EngineException">The engine does not answer; nothing was removed.</exception>
     internal async Task<IReadOnlyList<string>> RemoveOrphansAsync(IReadOnlySet<string> known, Action<string, IOException> failed, CancellationToken cancellationToken)
     {
         var slots = _slots.Taken();
@@ -140,15 +144,7 @@ internal sealed class DockerSite(DockerProvisionerOptions options, DockerEngine 
             found = found.Concat(Directory.EnumerateDirectories(folders.Sandboxes).Select(path => Path.GetFileName(path)));
         }
 
-        try
-        {
-            found = found.Concat(await engine.ListAsync(DockerSandbox.OwnerLabel, options.StateFolder, DockerSandbox.IdLabel, cancellationToken));
-        }
-        catch (EngineException error)
-        {
-            failed("(unknown)", new IOException(error.Message, error));
-        }
-
+        found = found.Concat(await engine.ListAsync(DockerSandbox.OwnerLabel, options.StateFolder, DockerSandbox.IdLabel, cancellationToken));
         var removed = new List<string>();
         // A label is what somebody wrote: only what can be an id becomes a path.
         foreach (var id in found.Distinct().Where(id => SandboxIds.IsAllowed(id) && !known.Contains(id) && !_held.ContainsKey(id)).ToList())

@@ -81,7 +81,7 @@ public sealed partial class DockerProvisionerTests
         await Attempt("attempt(os.mknod, '/tmp/mem', 0o20666, os.makedev(1, 1))", "EPERM");
         await Attempt("__import__('ctypes').CDLL(None, use_errno=True).unshare(0x10000000)", "-1");
         await Attempt("len([p for p in os.listdir('/proc') if p.isdigit()]) < 6, pwd.getpwuid(os.getuid()).pw_name, os.uname().nodename", "True kernel sandbox");
-        await Attempt("open('/etc/resolv.conf').read(), attempt(socket.getaddrinfo, 'example.com', 80)", "\\s*-[23]");
+        await Attempt("open('/etc/resolv.conf').read(), attempt(socket.getaddrinfo, 'example.com', 80)", "\\s*(\\[Errno )?-[23].*");
         await Attempt("[attempt(lambda: open(d + '/x', 'w').write('y')) for d in ('/workspace', '/data', '/remote', '/home', '/tmp', '/dev/shm')] == ['did it: 1'] * 6", "True");
     }
 
@@ -90,9 +90,9 @@ public sealed partial class DockerProvisionerTests
     {
         var host = await ProvisionAsync(cancellationToken);
         await using var kernel = await RunningKernel.LaunchAsync(host, TestKernels.Python("k1"), cancellationToken);
-        // Calls that need no right: only a filter can refuse them. 425 io_uring_setup, 323 userfaultfd, 250 keyctl, 135 personality(PER_LINUX32).
+        // Calls that need no right: only a filter can refuse them. 425 io_uring_setup, 323 userfaultfd, 250 keyctl, 101 ptrace(TRACEME).
         (await kernel.RunAsync(
-            "import ctypes, errno; c = ctypes.CDLL(None, use_errno=True)\ndef call(*a):\n  r = c.syscall(*a)\n  return errno.errorcode[ctypes.get_errno()] if r < 0 else r\nprint(call(425, 1, 0), call(323, 1), call(250, 0, -3, 0), call(135, 8), call(39) > 0)",
+            "import ctypes, errno; c = ctypes.CDLL(None, use_errno=True)\ndef call(*a):\n  r = c.syscall(*a)\n  return errno.errorcode[ctypes.get_errno()] if r < 0 else r\nprint(call(425, 1, 0), call(323, 1), call(250, 0, -3, 0), call(101, 0, 0, 0, 0), call(39) > 0)",
             cancellationToken)).Should().Be("ENOSYS ENOSYS EPERM EPERM True");
     }
 
@@ -143,7 +143,7 @@ public sealed partial class DockerProvisionerTests
         var wanted = new ResourceLimits(1.5, 700L << 20, 99);
         await limits.SetLimitsAsync(wanted);
         PostureOf(host.Describe(), wanted).Deviations(LauncherState.Read(host.Describe(), Variant).PlaceNumber("pid"), 900)
-            .Should().OnlyContain(line => line.StartsWith("Max processes"), "a limit of processes cannot be changed while they run, and was made larger for that");
+            .Should().BeEmpty();
 
         await kernel.RunAsync("held = b'x' * (200 << 20)", cancellationToken);
         (await limits.Awaiting(it => it.SetLimitsAsync(wanted with { MemoryBytes = 100L << 20, Pids = 50 })).Should().ThrowAsync<GatewayException>())

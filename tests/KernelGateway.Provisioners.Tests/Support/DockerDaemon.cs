@@ -11,9 +11,10 @@ public sealed class DockerDaemon : IAsyncDisposable
     /// <summary>What <c>kernel-images/build.sh --docker</c> calls it.</summary>
     public const string Image = "kernel-gateway/python-cpu-env:latest";
 
-    private const string Program = "/usr/sbin/dockerd";
     private const string Built = "/var/tmp/kernel-gateway-tests/images";
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+
+    private static readonly string[] Programs = ["/usr/sbin/dockerd", "/usr/bin/dockerd"];
 
     private readonly string _root;
     private readonly string _repository;
@@ -37,7 +38,7 @@ public sealed class DockerDaemon : IAsyncDisposable
     /// <summary>What is missing on this machine to have one; <c>null</c> when nothing is.</summary>
     public static string? Missing() =>
         Environment.UserName != "root" ? "root, for a Docker engine"
-        : !File.Exists(Program) ? Program
+        : !Programs.Any(File.Exists) ? "dockerd (apt install docker.io)"
         : !File.Exists(Path.Combine(Built, "python-cpu-env.json")) ? $"{Built}/python-cpu-env.json (kernel-images/build.sh python-cpu-env --output {Built})"
         : null;
 
@@ -69,7 +70,7 @@ public sealed class DockerDaemon : IAsyncDisposable
         ];
         // One that was killed leaves its number, and believes itself to run when another process has got it.
         File.Delete(Path.Combine(_root, "pid"));
-        var start = new ProcessStartInfo("/bin/sh", ["-c", "out=$1; shift; exec \"$@\" >>\"$out\" 2>&1", "sh", LogFile, Program, .. arguments]);
+        var start = new ProcessStartInfo("/bin/sh", ["-c", "out=$1; shift; exec \"$@\" >>\"$out\" 2>&1", "sh", LogFile, Programs.First(File.Exists), .. arguments]);
         _process = DaemonProcess.Start(start)!;
         using var deadline = new CancellationTokenSource(Patience);
         while (!await AnswersAsync(deadline.Token))
