@@ -5,12 +5,17 @@
 #   kernel-images/build.sh ENVIRONMENT ...     only these
 #     --output DIR   where to put them (default: images in the gateway's data directory, /var/lib/kernel-gateway)
 #     --tar          also DIR/ENVIRONMENT.tar.gz for "docker import"
+#     --docker       also into the Docker engine (DOCKER_HOST, or the usual one), as kernel-gateway/ENVIRONMENT:latest and
+#                    kernel-gateway/ENVIRONMENT:DIGEST, for sandboxes of the variant local-docker
+#     --keep         what is in DIR already is not built again, only written and loaded as asked
 # A gateway uses a new image for the next sandbox; those that run keep theirs.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 output=${Gateway__DataDirectory:-/var/lib/kernel-gateway}/images
 tar=false
+docker=false
+keep=false
 environments=()
 
 fail() {
@@ -20,9 +25,11 @@ fail() {
 
 while [ $# -gt 0 ]; do
   case "$1" in
-    -h | --help) sed -n '2,8s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 0 ;;
+    -h | --help) sed -n '2,11s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 0 ;;
     --output) [ $# -gt 1 ] || fail "--output needs a folder."; output=$2; shift ;;
     --tar) tar=true ;;
+    --docker) docker=true ;;
+    --keep) keep=true ;;
     -*) fail "Unknown argument '$1'; see --help." ;;
     *) environments+=("$1") ;;
   esac
@@ -42,6 +49,10 @@ done
 if ! command -v mmdebstrap >/dev/null || ! command -v mksquashfs >/dev/null; then
   "$here/../samples/install-dependencies.sh" --images
 fi
+if $docker; then
+  command -v docker >/dev/null || fail "--docker needs the program 'docker' (apt install docker.io)."
+  docker version --format '{{.Server.Version}}' >/dev/null || fail "The Docker engine does not answer; see above. Start it, or set DOCKER_HOST."
+fi
 
 # The release of this host and its own package sources: what it may install, the image may hold.
 suite=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
@@ -55,6 +66,41 @@ done
 mkdir -p "$output"
 work=$(mktemp -d "$output/.building-XXXXXX")
 trap 'rm -rf "$work"' EXIT
+
+# The system of an image, for what wants files and not a file system.
+archive() {
+  tar --create --numeric-owner --one-file-system --exclude=./proc/* --exclude=./sys/* --exclude=./dev/* --directory "$1" .
+}
+
+# Writes and loads a system that is there as a tree of files.
+hand_out() {
+  local name=$1 tree=$2 tag=$3
+  if $tar; then
+    echo "== $name: writing the archive for docker import ($SECONDS s)"
+    archive "$tree" | gzip >"$work/$name.tar.gz"
+    mv "$work/$name.tar.gz" "$output/$name.tar.gz"
+  fi
+  if $docker; then
+    echo "== $name: loading it into the Docker engine ($SECONDS s)"
+    archive "$tree" | docker import --change "LABEL kernelgateway.environment=$name" - "kernel-gateway/$name:$tag" >/dev/null
+    docker tag "kernel-gateway/$name:$tag" "kernel-gateway/$name:latest"
+    echo "== $name: kernel-gateway/$name:latest, the same as kernel-gateway/$name:$tag ($SECONDS s)"
+  fi
+}
+
+# An image that was built before, handed out.
+reuse() {
+  local name=$1 file
+  file=$(sed -n 's/.*"file":"\([^"]*\)".*/\1/p' "$output/$name.json")
+  echo "== $name: $output/$file is kept"
+  if $tar || $docker; then
+    rm -rf "$work/tree"
+    unsquashfs -quiet -no-progress -dest "$work/tree" "$output/$file" >/dev/null
+    file=${file%.squashfs}
+    hand_out "$name" "$work/tree" "${file##*-}"
+    rm -rf "$work/tree"
+  fi
+}
 
 build() {
   local name=$1 tree=$work/tree packages digest file
@@ -77,11 +123,7 @@ build() {
   digest=$(sha256sum "$file" | cut -d' ' -f1)
   chmod 0600 "$file"
   mv "$file" "$output/$name-${digest:0:16}.squashfs"
-  if $tar; then
-    echo "== $name: writing the archive for docker import ($SECONDS s)"
-    tar --create --gzip --numeric-owner --one-file-system --exclude=./proc/* --exclude=./sys/* --exclude=./dev/* --directory "$tree" --file "$work/$name.tar.gz" .
-    mv "$work/$name.tar.gz" "$output/$name.tar.gz"
-  fi
+  hand_out "$name" "$tree" "${digest:0:16}"
 
   # The description last and at once: who reads it finds a whole image.
   printf '{"name":"%s","file":"%s","digest":"sha256:%s","suite":"%s","builtAt":"%s"}\n' \
@@ -96,5 +138,9 @@ build() {
 }
 
 for name in "${environments[@]}"; do
-  build "$name"
+  if $keep && [ -e "$output/$name.json" ]; then
+    reuse "$name"
+  else
+    build "$name"
+  fi
 done

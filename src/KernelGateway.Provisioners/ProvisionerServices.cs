@@ -1,5 +1,6 @@
 using KernelGateway.Core.Provisioning;
 using KernelGateway.Core.Sandboxes;
+using KernelGateway.Provisioners.Docker;
 using KernelGateway.Provisioners.Oci;
 using KernelGateway.Provisioners.Process;
 using Microsoft.Extensions.Configuration;
@@ -12,7 +13,7 @@ namespace KernelGateway.Provisioners;
 /// <summary>Adds the variants to the services of a gateway.</summary>
 public static class ProvisionerServices
 {
-    /// <summary>Adds every variant as <see cref="IKernelProvisioner"/>, with options from <c>Gateway:Local</c> and <c>Gateway:LocalEval</c> that are checked at start.</summary>
+    /// <summary>Adds every variant as <see cref="IKernelProvisioner"/>, with options from <c>Gateway:Local</c>, <c>Gateway:LocalDocker</c> and <c>Gateway:LocalEval</c> that are checked at start.</summary>
     /// <param name="services">The services; <see cref="DataOptions"/> are used as they are configured there.</param>
     /// <param name="gateway">The section <c>Gateway</c>.</param>
     public static IServiceCollection AddProvisioners(this IServiceCollection services, IConfigurationSection gateway)
@@ -37,6 +38,18 @@ public static class ProvisionerServices
             });
         services.AddSingleton<IValidateOptions<OciProvisionerOptions>, OciProvisionerOptionsValidator>();
         services.AddSingleton<IKernelProvisioner, OciProvisioner>();
+
+        services.AddOptions<DockerProvisionerOptions>().Bind(gateway.GetSection("LocalDocker")).ValidateOnStart()
+            .PostConfigure<IOptions<DataOptions>>(static (options, data) =>
+            {
+                if (options.StateFolder.Length == 0)
+                {
+                    options.DataDirectory = data.Value.DataDirectory;
+                    options.StateFolder = Path.Combine(data.Value.DataDirectory, "hosts", "docker");
+                }
+            });
+        services.AddSingleton<IValidateOptions<DockerProvisionerOptions>, DockerProvisionerOptionsValidator>();
+        services.AddSingleton<IKernelProvisioner, DockerProvisioner>();
 
         services.AddOptions<ProcessProvisionerOptions>().Bind(gateway.GetSection("LocalEval")).ValidateOnStart()
             .PostConfigure<IOptions<DataOptions>>(static (options, data) =>

@@ -16,6 +16,8 @@ internal static partial class SandboxIds
         }
     }
 
+    internal static bool IsAllowed(string sandboxId) => Allowed().IsMatch(sandboxId);
+
     /// <exception cref="GatewayException"><see cref="ErrorCode.InvalidArgument"/>, with the field.</exception>
     internal static void Check(ResourceLimits limits)
     {

@@ -1,3 +1,4 @@
+using KernelGateway.Provisioners.Docker;
 using KernelGateway.Provisioners.Oci;
 using KernelGateway.Provisioners.Process;
 
@@ -10,6 +11,7 @@ public sealed class OptionsTests
     public void The_defaults_are_right()
     {
         new OciProvisionerOptionsValidator().Validate(null, new OciProvisionerOptions { StateFolder = "/var/lib/x" }).Failed.Should().BeFalse();
+        new DockerProvisionerOptionsValidator().Validate(null, new DockerProvisionerOptions { StateFolder = "/var/lib/x" }).Failed.Should().BeFalse();
         new ProcessProvisionerOptionsValidator().Validate(null, new ProcessProvisionerOptions { StateFolder = "/var/lib/x" }).Failed.Should().BeFalse();
     }
 
@@ -37,6 +39,34 @@ public sealed class OptionsTests
         var failures = new OciProvisionerOptionsValidator().Validate(null, options).Failures!.ToList();
         failures.Should().HaveCount(12).And.OnlyContain(text => text.StartsWith("Gateway:Local:", StringComparison.Ordinal) && text.Contains("give", StringComparison.Ordinal));
     }
+
+    [Test]
+    public void All_wrong_settings_of_the_engine_are_told_at_once_too()
+    {
+        var options = new DockerProvisionerOptions
+        {
+            SocketPath = "tcp://10.0.0.1:2375",
+            Image = "../{environment}",
+            Images = { ["a"] = "with space" },
+            AllowedImages = ["ok:1", "a//b", "http://x/../y?z"],
+            StateFolder = "relative",
+            UidBase = 1000,
+            UidSlots = 0,
+            CgroupParent = "docker",
+            LauncherFolder = "launcher",
+            TmpBytes = 1,
+            SharedMemoryBytes = -1,
+            MaxFileBytes = 0,
+            SharedDiskBytes = 1,
+            StartTimeout = TimeSpan.FromHours(1),
+        };
+        var failures = new DockerProvisionerOptionsValidator().Validate(null, options).Failures!.ToList();
+        failures.Should().HaveCount(15).And.OnlyContain(text => text.StartsWith("Gateway:LocalDocker:", StringComparison.Ordinal) && text.Contains("give", StringComparison.Ordinal));
+    }
+
+    [TestCase("docker"), TestCase("a/b.slice"), TestCase("/"), TestCase("/a/../b")]
+    public void A_group_is_a_path_or_a_slice(string group) =>
+        new DockerProvisionerOptionsValidator().Validate(null, new DockerProvisionerOptions { StateFolder = "/var/lib/x", CgroupParent = group }).Failed.Should().BeTrue();
 
     [Test]
     public void Uids_must_not_run_out_of_their_range()

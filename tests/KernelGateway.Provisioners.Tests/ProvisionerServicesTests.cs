@@ -1,5 +1,6 @@
 using KernelGateway.Core.Provisioning;
 using KernelGateway.Core.Sandboxes;
+using KernelGateway.Provisioners.Docker;
 using KernelGateway.Provisioners.Oci;
 using KernelGateway.Provisioners.Process;
 using Microsoft.Extensions.Configuration;
@@ -15,7 +16,7 @@ public sealed class ProvisionerServicesTests
     public void Every_variant_is_there_under_its_name()
     {
         using var services = Build([]);
-        services.GetServices<IKernelProvisioner>().Select(it => it.Name).Should().BeEquivalentTo("local", "local-eval");
+        services.GetServices<IKernelProvisioner>().Select(it => it.Name).Should().BeEquivalentTo("local", "local-docker", "local-eval");
     }
 
     [Test]
@@ -25,6 +26,7 @@ public sealed class ProvisionerServicesTests
         {
             services.GetRequiredService<IOptions<OciProvisionerOptions>>().Value.StateFolder.Should().Be("/srv/kg/hosts/local");
             services.GetRequiredService<IOptions<OciProvisionerOptions>>().Value.DataDirectory.Should().Be("/srv/kg");
+            services.GetRequiredService<IOptions<DockerProvisionerOptions>>().Value.StateFolder.Should().Be("/srv/kg/hosts/docker");
             services.GetRequiredService<IOptions<ProcessProvisionerOptions>>().Value.StateFolder.Should().Be("/srv/kg/hosts/eval");
         }
 
@@ -38,10 +40,10 @@ public sealed class ProvisionerServicesTests
     [Test]
     public void Wrong_settings_are_refused_at_start()
     {
-        using var services = Build(new() { ["Gateway:Local:UidSlots"] = "0", ["Gateway:LocalEval:PythonPath"] = "python3" });
+        using var services = Build(new() { ["Gateway:Local:UidSlots"] = "0", ["Gateway:LocalEval:PythonPath"] = "python3", ["Gateway:LocalDocker:SocketPath"] = "tcp://10.0.0.1:2375" });
         var validation = () => services.GetRequiredService<IStartupValidator>().Validate();
         validation.Should().Throw<AggregateException>().Which.Message.Should()
-            .Contain("Gateway:Local:UidSlots is 0; give 1 to 65536").And.Contain("Gateway:LocalEval:PythonPath is 'python3'");
+            .Contain("Gateway:Local:UidSlots is 0; give 1 to 65536").And.Contain("Gateway:LocalEval:PythonPath is 'python3'").And.Contain("Gateway:LocalDocker:SocketPath is 'tcp://10.0.0.1:2375'");
     }
 
     private static ServiceProvider Build(Dictionary<string, string?> settings)

@@ -65,4 +65,7 @@ public sealed record CreateSandboxRequest
 
     /// <summary>The snapshot to start from, by id. Not together with <see cref="SnapshotName"/>.</summary>
     public string? SnapshotId { get; init; }
+
+    /// <summary>Another image than that of the environment, by name, for example <c>code-sandboxes-jupyter:latest</c>; only for variants with images (<c>local-docker</c>), and only one that the configuration allows.</summary>
+    public string? Image { get; init; }
 }

@@ -13,7 +13,11 @@ public sealed record HostSpec(
     string SandboxId,
     EnvironmentDefinition Environment,
     ResourceLimits Limits,
-    IReadOnlyDictionary<string, string> Variables);
+    IReadOnlyDictionary<string, string> Variables)
+{
+    /// <summary>Another image than that of the environment; one of <see cref="IKernelProvisioner.SelectableImages"/>.</summary>
+    public string? Image { get; init; }
+}
 
 /// <summary>What one sandbox may use at most.</summary>
 /// <param name="CpuCores">Processor time per second of wall time; 1.0 is one core.</param>

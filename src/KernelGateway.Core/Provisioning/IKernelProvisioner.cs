@@ -14,6 +14,9 @@ public interface IKernelProvisioner
     /// <summary>True when it can give folders of the host to its places under the rules of <see cref="Policies.MountRules"/>.</summary>
     bool MountsHostFolders => false;
 
+    /// <summary>The images that a caller may choose by name; <c>null</c> when its places do not run on images that can be chosen.</summary>
+    IReadOnlyCollection<string>? SelectableImages => null;
+
     /// <summary>The optional powers that its places have, for example <see cref="ILimitable"/>; so that a refusal can name the variants that can.</summary>
     IReadOnlyCollection<Type> Powers => [];
 

@@ -7,7 +7,8 @@ public interface ILimitable
 {
     /// <summary>Puts new limits in force, all or none.</summary>
     /// <exception cref="GatewayException"><see cref="ErrorCode.Conflict"/> with the field: the host refuses, for example because more memory is in use. Nothing has changed then.</exception>
-    void SetLimits(ResourceLimits limits);
+    /// <exception cref="GatewayException"><see cref="ErrorCode.HostNotReady"/>: whoever keeps the limits does not answer.</exception>
+    Task SetLimitsAsync(ResourceLimits limits);
 }
 
 /// <summary>The power of a place to say what it uses and which limits it came up against.</summary>

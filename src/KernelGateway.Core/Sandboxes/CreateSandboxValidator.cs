@@ -35,6 +35,7 @@ internal static partial class CreateSandboxValidator
         },
         Variables = Variables(request.Env),
         Tags = Tags(request.Tags),
+        Image = request.Image,
         IdempotencyKey = idempotencyKey,
         AutoResume = request.AutoResume ?? false,
     };

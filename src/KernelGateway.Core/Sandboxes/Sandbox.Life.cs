@@ -27,7 +27,7 @@ public sealed partial class Sandbox
             cancellationToken.ThrowIfCancellationRequested();
             Enter(SandboxState.Starting, null);
             var host = await provisioner.ProvisionAsync(
-                new HostSpec(Id, _environment, _record.Limits, Merge(_environment.Variables, _record.Variables)), cancellationToken);
+                new HostSpec(Id, _environment, _record.Limits, Merge(_environment.Variables, _record.Variables)) { Image = _record.Image }, cancellationToken);
             Fault.At("sandbox.host_made");
             Change(r => r with { Host = host.Describe() }, host);
             Fault.At("sandbox.host_saved");

@@ -31,7 +31,7 @@ public sealed partial class Sandbox
             }
             else
             {
-                ChangeLimits(before, update.Record, limitable);
+                await ChangeLimitsAsync(before, update.Record, limitable);
             }
 
             Journal.Append(new JournalEntry { Kind = JournalEntryKind.SandboxChanged, Frames = Notes.Frame(update.Note) });
@@ -60,17 +60,17 @@ public sealed partial class Sandbox
     }
 
     /// <summary>The host first, for it alone may refuse; taken back when the record cannot be kept.</summary>
-    private void ChangeLimits(SandboxRecord before, SandboxRecord after, IReadOnlyCollection<string> limitable)
+    private async Task ChangeLimitsAsync(SandboxRecord before, SandboxRecord after, IReadOnlyCollection<string> limitable)
     {
         var host = PowerOf<ILimitable>(before, "change limits", limitable);
-        host.SetLimits(after.Limits);
+        await host.SetLimitsAsync(after.Limits);
         try
         {
             Remember(after);
         }
         catch (GatewayException)
         {
-            host.SetLimits(before.Limits);
+            await host.SetLimitsAsync(before.Limits);
             throw;
         }
     }

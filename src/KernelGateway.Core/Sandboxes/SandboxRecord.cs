@@ -58,6 +58,9 @@ public sealed record SandboxRecord
     /// <summary>Its labels.</summary>
     public required IReadOnlyDictionary<string, string> Tags { get; init; }
 
+    /// <summary>The image that was asked for in place of the environment's own.</summary>
+    public string? Image { get; init; }
+
     /// <summary>The key its creation was asked with, if any.</summary>
     public string? IdempotencyKey { get; init; }
 

@@ -99,6 +99,7 @@ public sealed partial class SandboxRegistry : BackgroundService
                 "variant");
         }
 
+        ImageRequests.Check(record.Image, provisioner, _provisioners.Values);
         record = record with { Network = NetworkRequests.ToSettings(request.NetworkPolicy, request.AllowedHosts, request.DeniedHosts, record.Variant, ConfiningVariants(), _network.Options) };
         var sandbox = Register(record, environment, out var known);
         if (known)

@@ -196,7 +196,8 @@ internal sealed partial class LauncherHost
             LogNotKilled(_log, _place.SandboxId, error.Message);
         }
 
-        var exit = Explain(lost, closed.IsCompleted ? await closed : "");
+        var told = lost || _terminating ? null : await _place.AskForEndAsync();
+        var exit = Explain(lost, closed.IsCompleted ? await closed : "", told);
         LogEnded(_log, _place.SandboxId, exit.Reason, exit.Message);
         _exited.TrySetResult(exit);
         await _files.CloseAsync();
@@ -206,7 +207,7 @@ internal sealed partial class LauncherHost
         }
     }
 
-    private HostExit Explain(bool lost, string closed)
+    private HostExit Explain(bool lost, string closed, HostExit? told)
     {
         if (_terminating)
         {
@@ -221,6 +222,11 @@ internal sealed partial class LauncherHost
         if (lost)
         {
             return new HostExit("lost", $"The sandbox could not be controlled any more and was ended. {closed}");
+        }
+
+        if (told is not null)
+        {
+            return told;
         }
 
         var words = _place.LastWords();

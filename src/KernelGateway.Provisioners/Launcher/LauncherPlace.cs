@@ -61,6 +61,9 @@ internal abstract class LauncherPlace : IDisposable
     /// <summary>How often a process here was ended for want of memory, since the place was made.</summary>
     internal abstract long OomKills();
 
+    /// <summary>What somebody outside, such as a daemon, knows of an end that nobody here asked for; <c>null</c> when nobody knows more. Never faults, and takes a few seconds at most.</summary>
+    internal virtual Task<HostExit?> AskForEndAsync() => Task.FromResult<HostExit?>(null);
+
     /// <summary>The end of what the first processes said, for a message about their end; empty when nothing.</summary>
     internal abstract string LastWords();
 

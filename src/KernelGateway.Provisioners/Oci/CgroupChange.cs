@@ -96,7 +96,8 @@ internal sealed class CgroupChange(CgroupLayout layout, string group)
 
     private static string Text(long value) => value.ToString(CultureInfo.InvariantCulture);
 
-    private static GatewayException MemoryInUse(ResourceLimits limits, long? held, Exception? inner = null) => new(
+    /// <summary>The refusal of a limit below what is in use.</summary>
+    internal static GatewayException MemoryInUse(ResourceLimits limits, long? held, Exception? inner = null) => new(
         ErrorCode.Conflict,
         $"The memory cannot be limited to {limits.MemoryBytes >> 20} MiB{(held is { } bytes ? $", because about {(bytes >> 20) + 1} MiB are in use" : inner is null ? "" : $": {inner.Message}")}. Nothing was changed. Free some, or choose a larger limit.",
         "memoryMb",

@@ -64,6 +64,12 @@ internal sealed record CgroupLayout(int Version, IReadOnlyDictionary<string, str
     /// <param name="group">The group as in <c>cgroupsPath</c>, for example <c>/kernelgateway/abc</c>.</param>
     internal string FolderOf(string controller, string group) => Path.Join(Controllers[controller], group);
 
+    /// <summary>The group that a process is in; <c>null</c> when its lines name none.</summary>
+    /// <param name="lines">Of <c>/proc/PID/cgroup</c>: "4:memory:/kernelgateway/x" with version 1, "0::/kernelgateway/x" with version 2.</param>
+    /// <param name="controller">For example <c>memory</c>.</param>
+    internal string? GroupIn(IEnumerable<string> lines, string controller) => lines.Select(line => line.Split(':', 3))
+        .FirstOrDefault(parts => parts.Length == 3 && (Version == 2 ? parts[1].Length == 0 : parts[1].Split(',').Contains(controller)))?[2];
+
     private static string[] ReadControllers(string mountPoint)
     {
         try

@@ -57,7 +57,7 @@ internal sealed class OciBundle(OciProvisionerOptions options, UidSlots slots)
         ["capabilities"] = new JsonObject(OciPolicy.CapabilitySets.Select(set => KeyValuePair.Create(set, (JsonNode?)new JsonArray()))),
         ["noNewPrivileges"] = true,
         ["oomScoreAdj"] = OciPolicy.OomScoreAdjust,
-        ["rlimits"] = new JsonArray([.. OciPolicy.ResourceLimits(options, limits.Pids).Select(limit => new JsonObject
+        ["rlimits"] = new JsonArray([.. OciPolicy.ResourceLimits(options.MaxFileBytes, limits.Pids).Select(limit => new JsonObject
         {
             ["type"] = $"RLIMIT_{limit.Name}",
             ["soft"] = limit.Soft,

@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
-using KernelGateway.Core.Errors;
 using KernelGateway.Core.Provisioning;
 using KernelGateway.Provisioners.Files;
 using KernelGateway.Provisioners.Launcher;
@@ -45,15 +44,12 @@ internal sealed class OciPlace(OciSite site, OciSandbox sandbox, string system, 
 
     internal override long OomKills() => sandbox.Cgroup.OomKills();
 
-    public void SetLimits(ResourceLimits limits)
+    public Task SetLimitsAsync(ResourceLimits limits)
     {
         SandboxIds.Check(limits);
-        if (ProcessRoom() is { } room && limits.Pids > room)
-        {
-            throw new GatewayException(ErrorCode.Conflict, $"The processes of this sandbox were started with room for at most {room}. Nothing was changed. For more make a new sandbox.", "pids");
-        }
-
+        ProcessRoom.Demand(init.Pid, limits.Pids);
         new CgroupChange(site.Layout, sandbox.Cgroup.Group).Apply(limits, _meter.MemoryHeld());
+        return Task.CompletedTask;
     }
 
     public ResourceUsage ReadUsage() => _meter.ReadUsage();
@@ -93,21 +89,6 @@ internal sealed class OciPlace(OciSite site, OciSandbox sandbox, string system, 
         init.Dispose();
         base.Dispose();
         site.LetGo(SandboxId);
-    }
-
-    /// <summary>RLIMIT_NPROC as the first process has it and passes it on; <c>null</c> when there is none.</summary>
-    private int? ProcessRoom()
-    {
-        const string Name = "Max processes";
-        try
-        {
-            var line = File.ReadLines($"/proc/{init.Pid}/limits").FirstOrDefault(line => line.StartsWith(Name, StringComparison.Ordinal));
-            return int.TryParse(line?[Name.Length..].TrimStart().Split(' ')[0], NumberStyles.None, CultureInfo.InvariantCulture, out var room) ? room : null;
-        }
-        catch (IOException)
-        {
-            return null; // It is ending.
-        }
     }
 }
 

@@ -61,11 +61,11 @@ internal static class OciPolicy
     internal static ulong ProcessCount(int pids) => Math.Max((ulong)pids * 2, 2048);
 
     /// <summary>Resource limits of every process: soft, hard.</summary>
-    internal static IEnumerable<(string Name, ulong Soft, ulong Hard)> ResourceLimits(OciProvisionerOptions options, int pids) =>
+    internal static IEnumerable<(string Name, ulong Soft, ulong Hard)> ResourceLimits(long maxFileBytes, int pids) =>
     [
         ("NOFILE", 1024, 1024),
         ("CORE", 0, 0),
-        ("FSIZE", (ulong)options.MaxFileBytes, (ulong)options.MaxFileBytes),
+        ("FSIZE", (ulong)maxFileBytes, (ulong)maxFileBytes),
         // Counted for the sandbox's own uid; the control group is what stops a fork bomb.
         ("NPROC", ProcessCount(pids), ProcessCount(pids)),
         ("MEMLOCK", 65536, 65536),

@@ -104,17 +104,17 @@ internal sealed class OciRequirements(OciProvisionerOptions options, TimeProvide
     }
 
     /// <summary>What sandboxes' disks lack; <c>null</c> when nothing.</summary>
-    internal static string? FindMissingForDisks(bool hasLoopDevices, bool hasMakeProgram)
+    internal static string? FindMissingForDisks(bool hasLoopDevices, bool hasMakeProgram, string section = OciProvisionerOptions.Section)
     {
-        const string WayOut = $"Or set {OciProvisionerOptions.Section}:{nameof(OciProvisionerOptions.DiskQuota)} to false, which is weaker: a sandbox can then fill the host's disk.";
+        var wayOut = $"Or set {section}:{nameof(OciProvisionerOptions.DiskQuota)} to false, which is weaker: a sandbox can then fill the host's disk.";
         if (!hasLoopDevices)
         {
-            return $"The host has no loop devices ({LoopDevice.ControlPath} is missing), which sandboxes' disks need. Load them (modprobe loop), and in a container pass them in. {WayOut}";
+            return $"The host has no loop devices ({LoopDevice.ControlPath} is missing), which sandboxes' disks need. Load them (modprobe loop), and in a container pass them in. {wayOut}";
         }
 
         return hasMakeProgram
             ? null
-            : $"'{SandboxDisks.MakeProgram}' was not found, which makes sandboxes' disks. Install it (apt install e2fsprogs). {WayOut}";
+            : $"'{SandboxDisks.MakeProgram}' was not found, which makes sandboxes' disks. Install it (apt install e2fsprogs). {wayOut}";
     }
 
     private static long? ReadNumber(string path) =>

@@ -13,7 +13,7 @@ internal sealed class OciSite(OciProvisionerOptions options, OciRuntime runtime,
 {
     private static readonly TimeSpan CgroupPatience = TimeSpan.FromSeconds(5);
 
-    private readonly SandboxDisks _disks = new(options, time);
+    private readonly SandboxDisks _disks = new(options.DiskQuota, options.SharedDiskBytes, time);
 
     private readonly UidSlots _slots = new(folders.Slots, options.UidBase, options.UidSlots);
 
@@ -52,7 +52,7 @@ internal sealed class OciSite(OciProvisionerOptions options, OciRuntime runtime,
             Fault.At("local.slot_taken");
             sandbox.Folders.Create(_slots.KernelUid(slot));
             Fault.At("local.folders_made");
-            await _disks.MakeAsync(sandbox.Folders, _slots.RootUid(slot), _slots.KernelUid(slot), limits, system);
+            await _disks.MakeAsync(sandbox.Folders, _slots.KernelUid(slot), limits, disk => system.Root.Write(disk, _slots.RootUid(slot), _slots.KernelUid(slot)));
             await _hostFolders.MountAsync(sandbox.Folders, _slots.KernelUid(slot), environment);
             new OciBundle(options, _slots).Write(sandbox.Folders, slot, limits, sandbox.Cgroup, system);
             Fault.At("local.bundle_written");

@@ -11,10 +11,9 @@ internal sealed class OrdinaryUser(OciProvisionerOptions options, CgroupLayout l
     /// <summary>A sentence for whoever starts the gateway; <c>null</c> when it has all the rights it needs.</summary>
     internal string? FindMissing()
     {
-        var capabilities = Capabilities(File.ReadLines("/proc/self/status"));
         if (LibC.GetEffectiveUid() == 0)
         {
-            return (capabilities & AdministerSystem) != 0
+            return MayAdminister()
                 ? null
                 : "The gateway runs as root without the capability CAP_SYS_ADMIN, as in a container that is not privileged: it can mount no disks and make no namespaces with ids of their own. Give it that capability, or use another variant.";
         }
@@ -23,6 +22,10 @@ internal sealed class OrdinaryUser(OciProvisionerOptions options, CgroupLayout l
         var lacking = Lacking(uid, Environment.UserName, ReadOrEmpty("/etc/subuid"), ReadOrEmpty("/etc/subgid")).ToList();
         return $"The gateway runs as the ordinary user {uid}, and 'local' gives each sandbox ids, control groups and a disk of its own. On this host the user lacks: {string.Join("; ", lacking)}. Start the gateway as root, or use another variant.";
     }
+
+    /// <summary>Whether this process is root with root's powers.</summary>
+    internal static bool MayAdminister() =>
+        LibC.GetEffectiveUid() == 0 && (Capabilities(File.ReadLines("/proc/self/status")) & AdministerSystem) != 0;
 
     /// <summary>What is missing, one phrase each. Never nothing: the disks always need rights that only root has.</summary>
     internal IEnumerable<string> Lacking(uint uid, string user, string subuid, string subgid)

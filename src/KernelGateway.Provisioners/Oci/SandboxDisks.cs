@@ -11,7 +11,10 @@ namespace KernelGateway.Provisioners.Oci;
 /// kernels, last words). Both are bounded by the host's kernel, and apart, so that a full disk keeps nobody from saying so.
 /// </summary>
 /// <remarks>An image is made empty, mounted once and thrown away. It is never mounted again after a sandbox has written to it.</remarks>
-internal sealed class SandboxDisks(OciProvisionerOptions options, TimeProvider time)
+/// <param name="quota">Whether they are disks of their own; if not, folders on the host's.</param>
+/// <param name="sharedBytes">Size of the second one.</param>
+/// <param name="time">For deadlines.</param>
+internal sealed class SandboxDisks(bool quota, long sharedBytes, TimeProvider time)
 {
     internal const string FileSystem = "ext4";
     internal const string MakeProgram = "mkfs.ext4";
@@ -26,14 +29,18 @@ internal sealed class SandboxDisks(OciProvisionerOptions options, TimeProvider t
     private static readonly TimeSpan MakeDeadline = TimeSpan.FromSeconds(60);
 
     /// <summary>Makes both, mounts them and writes what must be there before the first process.</summary>
+    /// <param name="folders">Where they belong.</param>
+    /// <param name="kernelUid">The user of sockets and logs.</param>
+    /// <param name="limits">Size of the first one.</param>
+    /// <param name="fill">Writes what belongs on the first one, given its folder.</param>
     /// <exception cref="IOException">With what the host lacks.</exception>
-    internal async Task MakeAsync(OciFolders.SandboxFolders folders, uint rootUid, uint kernelUid, ResourceLimits limits, SharedFiles shared)
+    internal async Task MakeAsync(OciFolders.SandboxFolders folders, uint kernelUid, ResourceLimits limits, Action<string> fill)
     {
-        if (options.DiskQuota)
+        if (quota)
         {
             await Task.WhenAll(
                 MakeImageAsync(folders.DiskImage, limits.DiskBytes, limits.DiskInodes),
-                MakeImageAsync(folders.RunImage, options.SharedDiskBytes, SharedInodes));
+                MakeImageAsync(folders.RunImage, sharedBytes, SharedInodes));
             Fault.At("local.disk_made");
             // No flushes to the host's disk for what nobody will ever read again after a power cut; freed blocks go back to the host.
             const string Options = "discard,noinit_itable,barrier=0";
@@ -49,7 +56,7 @@ internal sealed class SandboxDisks(OciProvisionerOptions options, TimeProvider t
         }
 
         Fault.At("local.disks_mounted");
-        shared.Root.Write(folders.Disk, rootUid, kernelUid);
+        fill(folders.Disk);
         foreach (var folder in new[] { folders.Sockets, folders.Logs })
         {
             Directory.CreateDirectory(folder, OwnerOnly);
@@ -62,7 +69,7 @@ internal sealed class SandboxDisks(OciProvisionerOptions options, TimeProvider t
     {
         // struct statvfs of 64-bit systems: sizes of block and fragment, blocks (all, free, available), inodes (all, free, available) …
         var values = stackalloc ulong[32];
-        if (!options.DiskQuota || LibC.StatVfs(folders.Disk, values) != 0)
+        if (!quota || LibC.StatVfs(folders.Disk, values) != 0)
         {
             return null;
         }

@@ -19,6 +19,9 @@ internal static class Requires
     public static void Module(string name) =>
         Need(Directory.Exists($"/usr/lib/python3/dist-packages/{name}"), $"python3-{name} is missing.");
 
+    /// <summary>A Docker engine, of which something may be missing.</summary>
+    public static void Docker(string? missing) => Need(missing is null, $"{missing} is missing.");
+
     /// <summary>A program of the host.</summary>
     public static void Program(string path) => Need(File.Exists(path), $"{path} is missing.");
 

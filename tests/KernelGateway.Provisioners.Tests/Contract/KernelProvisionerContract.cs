@@ -26,9 +26,13 @@ public abstract partial class KernelProvisionerContract
 
     protected abstract IKernelProvisioner Create(string state);
 
+    /// <summary>What a variant needs before it can be made.</summary>
+    protected virtual Task PrepareVariantAsync() => Task.CompletedTask;
+
     [OneTimeSetUp]
     public async Task PrepareHost()
     {
+        await PrepareVariantAsync();
         Requires.Program("/usr/bin/python3.11");
         _folder = new StateFolder();
         Provisioner = Create(State);

@@ -46,7 +46,19 @@ internal static class HostTraces
     {
         foreach (var folder in Directory.EnumerateDirectories("/sys/fs/cgroup").Prepend("/sys/fs/cgroup").Select(tree => Path.Join(tree, parent)).Where(Directory.Exists))
         {
-            Directory.Delete(folder);
+            for (var tries = 0; ; tries++)
+            {
+                try
+                {
+                    Directory.Delete(folder);
+                    break;
+                }
+                catch (IOException) when (tries < 100)
+                {
+                    // Busy for a moment after its last child has gone; there is no event for "not busy any more".
+                    Thread.Sleep(20);
+                }
+            }
         }
     }
 

@@ -26,6 +26,18 @@ public sealed class HealthTests
     }
 
     [Test]
+    public async Task A_missing_engine_is_named_by_readiness_and_creation_is_refused_with_it()
+    {
+        await using var gateway = await LiveGateway.StartAsync(("Gateway:LocalDocker:SocketPath", "/nowhere/docker.sock"));
+
+        var ready = await gateway.Http.GetFromJsonAsync<JsonElement>("/health/ready");
+        ready.GetProperty("variants").GetProperty("local-docker").GetProperty("reason").GetString().Should().NotBeNullOrEmpty();
+        using var refused = await gateway.Http.PostAsJsonAsync("/api/v1/sandboxes", new { variant = "Docker" });
+        refused.StatusCode.Should().Be(HttpStatusCode.ServiceUnavailable);
+        (await refused.Content.ReadAsStringAsync()).Should().Contain("host_not_ready").And.Contain(Environment.IsPrivilegedProcess ? "/nowhere/docker.sock" : "root");
+    }
+
+    [Test]
     public async Task A_missing_runtime_is_named_by_readiness_and_creation_is_refused_with_it()
     {
         await using var gateway = await LiveGateway.StartAsync(("Gateway:Local:RuntimePath", "/nowhere/runc"), ("Gateway:Sandboxes:DefaultVariant", "local"));

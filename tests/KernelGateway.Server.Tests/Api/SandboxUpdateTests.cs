@@ -74,7 +74,7 @@ public sealed class SandboxUpdateTests
         answer.StatusCode.Should().Be(HttpStatusCode.BadRequest);
         var problem = await answer.Content.ReadFromJsonAsync<JsonElement>();
         problem.GetProperty("code").GetString().Should().Be("not_supported");
-        problem.GetProperty("detail").GetString().Should().Contain("'local-eval'").And.Contain("These can: local.");
+        problem.GetProperty("detail").GetString().Should().Contain("'local-eval'").And.Contain("These can: local, local-docker.");
         (await GetAsync(sandbox.Id)).Name.Should().Be(sandbox.Name);
         using var usage = await Gateway.Http.GetAsync($"/api/v1/sandboxes/{sandbox.Id}/usage");
         (await usage.Content.ReadAsStringAsync()).Should().Contain("not_supported");

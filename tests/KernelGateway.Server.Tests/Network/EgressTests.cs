@@ -311,7 +311,7 @@ public sealed class EgressTests
         using var answer = await _gateway.Http.PutAsJsonAsync($"/api/v1/sandboxes/{sandbox.Id}/network", new { networkPolicy = "none" });
 
         answer.StatusCode.Should().Be(HttpStatusCode.BadRequest);
-        (await answer.Content.ReadAsStringAsync()).Should().Contain("not_supported").And.Contain("Variants that can: local.");
+        (await answer.Content.ReadAsStringAsync()).Should().Contain("not_supported").And.Contain("Variants that can: local, local-docker.");
         (await SetAsync(sandbox.Id, new { networkPolicy = "all" })).NetworkPolicy.Should().Be(NetworkPolicy.All);
     }
 

@@ -1,0 +1,140 @@
+using System.Globalization;
+using System.Text.Json.Nodes;
+using KernelGateway.Core.Errors;
+using KernelGateway.Core.Provisioning;
+using KernelGateway.Provisioners.Files;
+using KernelGateway.Provisioners.Launcher;
+using KernelGateway.Provisioners.Native;
+using KernelGateway.Provisioners.Oci;
+
+namespace KernelGateway.Provisioners.Docker;
+
+/// <summary>One container of a Docker engine. Only its limits and its removal need the engine: all else goes on while that is away.</summary>
+/// <param name="site">Who made it.</param>
+/// <param name="sandbox">What it has on the host.</param>
+/// <param name="container">The engine's id of it.</param>
+/// <param name="cgroup">The control group that the engine gave it.</param>
+/// <param name="image">The label of its image.</param>
+/// <param name="init">Its first process.</param>
+internal sealed class DockerPlace(DockerSite site, DockerSandbox sandbox, string container, string cgroup, string image, WatchedProcess init) : LauncherPlace, ILimitable, IMeasurable
+{
+    private static readonly TimeSpan KillPatience = TimeSpan.FromSeconds(5);
+
+    /// <summary>An engine that lives knows of an end within milliseconds.</summary>
+    private static readonly TimeSpan EndPatience = TimeSpan.FromSeconds(2);
+
+    /// <summary>What is not the sandbox's to keep files in: views of the kernel, and the gateway's own folders.</summary>
+    private static readonly string[] NoFiles = ["proc", "sys", "dev", "run/kg"];
+
+    private readonly CgroupMeter _meter = new(site.Layout, cgroup);
+    private readonly CgroupLimits _cgroup = new(site.Layout, cgroup, site.Time);
+
+    internal override string Variant => DockerProvisioner.VariantName;
+
+    internal override Task Gone => init.Exited;
+
+    // By what the kernel knows the container's root as, whatever it is made of and mounted on.
+    internal override FileRoot Files { get; } = new(
+        string.Create(CultureInfo.InvariantCulture, $"/proc/{init.Pid}/root"), "/", OciPolicy.Workspace, NoFiles, () => init.IsAlive);
+
+    internal override string RunsOn => image;
+
+    internal override string WhyNoSystemPackages =>
+        "Sandboxes of the variant 'local-docker' have no root and a read-only image, so packages of the system cannot be installed in them. Add them to packages.txt of the environment, run kernel-images/build.sh --docker for it, and make a new sandbox.";
+
+    internal override DiskUse? MeasureDisk() => site.Measure(sandbox);
+
+    internal override long OomKills() => _cgroup.OomKills();
+
+    public async Task SetLimitsAsync(ResourceLimits limits)
+    {
+        SandboxIds.Check(limits);
+        ProcessRoom.Demand(init.Pid, limits.Pids);
+        if (_meter.MemoryHeld() is { } held && held > limits.MemoryBytes)
+        {
+            // Version 2 of control groups would take the limit and end processes until it is kept.
+            throw CgroupChange.MemoryInUse(limits, held);
+        }
+
+        try
+        {
+            await site.Engine.UpdateAsync(container, DockerPolicy.Resources(limits), CancellationToken.None);
+        }
+        catch (EngineException error)
+        {
+            throw error.Status is null
+                ? new GatewayException(ErrorCode.HostNotReady, $"The limits cannot be changed now. {error.Message}", inner: error)
+                : new GatewayException(ErrorCode.Conflict, $"The limits cannot be changed. Nothing was changed. {error.Message}", inner: error);
+        }
+    }
+
+    public ResourceUsage ReadUsage() => _meter.ReadUsage();
+
+    public LimitCounters ReadCounters() => _meter.ReadCounters();
+
+    internal override string LastWords() => TextTail.OfFile(sandbox.Folders.Stdio);
+
+    /// <summary>All differences from the policy; empty when it is as it should be.</summary>
+    internal IReadOnlyList<string> Deviations(DockerProvisionerOptions options, ResourceLimits limits, bool isEnginesInit) =>
+        new DockerPosture(options, site.Layout, _cgroup, Uid, limits).Deviations(init.Pid, OciPolicy.OomScoreAdjust, isEnginesInit);
+
+    /// <summary>Who ended it is known to the engine alone, which is often the one.</summary>
+    internal override async Task<HostExit?> AskForEndAsync()
+    {
+        const string LiveRestore = "A Docker engine that stops ends its containers unless it has live-restore.";
+        const int Killed = 137;
+        const int Terminated = 143;
+        try
+        {
+            var code = await site.Engine.WaitAsync(container, EndPatience, CancellationToken.None);
+            var state = await site.Engine.InspectAsync(container, EndPatience, CancellationToken.None);
+            return code switch
+            {
+                Killed when EngineAnswer.Is(state, "State", "OOMKilled") => new HostExit("oom", "The sandbox was ended because it was out of memory."),
+                Killed => new HostExit("died", $"The first process of the sandbox was killed: by code in it, or from outside of the gateway, as by a stop of the Docker engine that could not wait. {LiveRestore}"),
+                0 or Terminated => new HostExit("died", $"The container was stopped from outside of the gateway, as by a stop of the Docker engine or 'docker stop'. {LiveRestore}"),
+                _ => null,
+            };
+        }
+        catch (EngineException error)
+        {
+            return error.IsNotFound
+                ? new HostExit("died", "The container was removed from outside of the gateway.")
+                : new HostExit("died", $"The container ended, and the Docker engine does not answer. {LiveRestore} {error.Message}");
+        }
+    }
+
+    internal override async Task KillAsync()
+    {
+        // The first process of a pid namespace takes all others with it. The pidfd cannot hit a stranger, and needs no engine.
+        init.Signal(LibC.SigKill);
+        try
+        {
+            await Gone.WaitAsync(KillPatience, site.Time);
+        }
+        catch (TimeoutException error)
+        {
+            throw new IOException($"Process {init.Pid} of sandbox {SandboxId} was killed and does not go.", error);
+        }
+    }
+
+    internal override Task RemoveAsync() => site.RemoveAsync(sandbox);
+
+    internal override JsonObject Describe() => new()
+    {
+        ["slot"] = sandbox.Slot,
+        ["pid"] = init.Pid,
+        ["startedAt"] = init.StartedAt,
+        ["container"] = container,
+        ["cgroup"] = cgroup,
+        ["image"] = image,
+    };
+
+    public override void Dispose()
+    {
+        _meter.Dispose();
+        init.Dispose();
+        base.Dispose();
+        site.LetGo(SandboxId);
+    }
+}

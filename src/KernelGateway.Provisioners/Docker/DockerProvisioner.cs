@@ -1,0 +1,309 @@
+using KernelGateway.Core.Errors;
+using KernelGateway.Core.Provisioning;
+using KernelGateway.Provisioners.Launcher;
+using KernelGateway.Provisioners.Oci;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+
+namespace KernelGateway.Provisioners.Docker;
+
+/// <summary>The variant <c>local-docker</c>: each sandbox is a container of a Docker engine on this host.</summary>
+public sealed partial class DockerProvisioner : IKernelProvisioner, IDisposable
+{
+    internal const string VariantName = "local-docker";
+
+    /// <summary>An agent that lives answers within milliseconds.</summary>
+    private static readonly TimeSpan ReattachTimeout = TimeSpan.FromSeconds(10);
+
+    private static readonly TimeSpan ReadyFor = TimeSpan.FromSeconds(1);
+
+    private static readonly ResourceLimits TrialLimits = new(1.0, 256L << 20, 64) { DiskBytes = 16L << 20, DiskInodes = 1024 };
+
+    private readonly DockerProvisionerOptions _options;
+    private readonly TimeProvider _time;
+    private readonly ILogger<DockerProvisioner> _log;
+    private readonly DockerEngine _engine;
+    private readonly DockerImages _images;
+    private readonly SemaphoreSlim _preparing = new(1, 1);
+    private DockerSite? _site;
+    private EngineFacts? _proven;
+    private volatile ReadyAt? _lastReady;
+
+    /// <summary>Makes the provisioner; nothing on the host is touched before it is asked for something.</summary>
+    /// <param name="options">Validated settings.</param>
+    /// <param name="time">The clock.</param>
+    /// <param name="log">Where to report.</param>
+    public DockerProvisioner(IOptions<DockerProvisionerOptions> options, TimeProvider time, ILogger<DockerProvisioner> log)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        _options = options.Value;
+        _time = time;
+        _log = log;
+        _engine = new DockerEngine(EngineClient.For(_options.SocketPath, time), time);
+        _images = new DockerImages(_options, _engine);
+    }
+
+    /// <inheritdoc/>
+    public string Name => VariantName;
+
+    /// <inheritdoc/>
+    public bool ConfinesNetwork => true;
+
+    /// <inheritdoc/>
+    public IReadOnlyCollection<string> SelectableImages => [.. _options.AllowedImages];
+
+    /// <inheritdoc/>
+    public IReadOnlyCollection<Type> Powers => [typeof(ILimitable), typeof(IMeasurable), typeof(ICommandHost)];
+
+    /// <inheritdoc/>
+    public string? SystemOf(string environment) => _images.LabelOf(environment);
+
+    /// <inheritdoc/>
+    public async Task<ProvisionerReadiness> CheckAsync(CancellationToken cancellationToken)
+    {
+        // Everybody may ask for readiness, as often as he likes; an engine has better things to do.
+        if (_lastReady is { } last && _time.GetElapsedTime(last.At) < ReadyFor && _site is { HasLeftovers: false })
+        {
+            return last.Readiness;
+        }
+
+        var details = new Dictionary<string, string> { ["socket"] = _options.SocketPath };
+        var reason = await FindMissingAsync(details, cancellationToken);
+        var readiness = new ProvisionerReadiness(reason is null, reason, details);
+        _lastReady = readiness.Ready ? new ReadyAt(_time.GetTimestamp(), readiness) : null;
+        return readiness;
+    }
+
+    /// <inheritdoc/>
+    public async Task<IKernelHost> ProvisionAsync(HostSpec spec, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(spec);
+        SandboxIds.Check(spec.SandboxId);
+        SandboxIds.Check(spec.Limits);
+        KernelPlan.CheckVariables(spec.Variables);
+        try
+        {
+            var site = await SiteAsync(cancellationToken);
+            var policy = PolicyFor(await _engine.FactsAsync(cancellationToken));
+            var image = await _images.FindAsync(spec.Environment, spec.Image, policy, cancellationToken);
+            await site.RemoveLeftoversAsync(LogStays);
+            var place = await site.StartAsync(spec.SandboxId, image, spec.Limits, policy, cancellationToken);
+            var host = await LauncherHost.AdoptAsync(place, image.Adapt(spec.Environment), spec.Variables, null, _options.StartTimeout, _time, _log, cancellationToken);
+            await DemandIsolationAsync(host, place, spec.Limits, image.Tini is null);
+            return host;
+        }
+        catch (EngineException error)
+        {
+            throw NotReady(error.Message, error);
+        }
+    }
+
+    /// <inheritdoc/>
+    public async Task<IKernelHost> ReattachAsync(HostDescription description, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(description);
+        SandboxIds.Check(description.SandboxId);
+        var state = LauncherState.Read(description, VariantName);
+        var slot = state.PlaceNumber("slot");
+        // Not a word with the engine: its containers may have outlived it.
+        var site = await SiteAsync(cancellationToken);
+        DockerPlace? place;
+        try
+        {
+            place = site.Reopen(description.SandboxId, state);
+        }
+        catch (IOException e)
+        {
+            await site.RemoveAsync(site.Find(description.SandboxId, slot));
+            throw new GatewayException(ErrorCode.KernelFailed, $"Files of the sandbox were removed while the gateway was away: {e.Message}", inner: e);
+        }
+
+        if (place is null)
+        {
+            throw await LauncherHost.GoneAsync(() => site.RemoveAsync(site.Find(description.SandboxId, slot)));
+        }
+
+        return await LauncherHost.AdoptAsync(place, state.Environment, state.Variables, state, ReattachTimeout, _time, _log, cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public async Task<IReadOnlyList<string>> RemoveOrphansAsync(IReadOnlySet<string> known, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(known);
+        if (!Directory.Exists(_options.StateFolder))
+        {
+            return [];
+        }
+
+        try
+        {
+            var site = await SiteAsync(cancellationToken);
+            return await site.RemoveOrphansAsync(known, LogStays, cancellationToken);
+        }
+        catch (Exception error) when (error is GatewayException or EngineException)
+        {
+            // A gateway that has lost its engine must still start, with its other variants.
+            LogNoSweep(_log, _options.StateFolder, error.Message);
+            return [];
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _images.Dispose();
+        _preparing.Dispose();
+    }
+
+    /// <summary>Everything a sandbox needs, and a trial of it; what is missing, with the way to get it.</summary>
+    private async Task<string?> FindMissingAsync(Dictionary<string, string> details, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var site = await SiteAsync(cancellationToken);
+            var facts = await _engine.FactsAsync(cancellationToken, fresh: true);
+            details["engine"] = facts.Version;
+            details["api"] = facts.ApiVersion;
+            details["cgroupDriver"] = facts.CgroupDriver;
+            details["liveRestore"] = facts.LiveRestore ? "yes" : "no: kernels end when the engine is restarted";
+            details["userNamespace"] = "no: own user ids per sandbox, which are those of the host";
+            details["diskQuota"] = _options.DiskQuota ? "yes" : "no: sandboxes can fill the host's disk";
+            details["stateFolder"] = _options.StateFolder;
+            var policy = PolicyFor(facts);
+            await site.RemoveLeftoversAsync(LogStays);
+            if (await _images.SurveyAsync(cancellationToken) is not { } name)
+            {
+                return $"The Docker engine has none of the images that are configured ({_options.Image}). Make them: sudo kernel-images/build.sh --docker. Or set {DockerProvisionerOptions.Section}:{nameof(_options.Image)}.";
+            }
+
+            details["image"] = name;
+            if (_proven != facts)
+            {
+                await TryOutAsync(site, name, policy, cancellationToken);
+                _proven = facts;
+            }
+
+            return null;
+        }
+        catch (EngineException error)
+        {
+            return error.Message;
+        }
+        catch (GatewayException error)
+        {
+            return error.Message;
+        }
+    }
+
+    private async Task TryOutAsync(DockerSite site, string name, DockerPolicy policy, CancellationToken cancellationToken)
+    {
+        var image = await _images.InspectAsync(name, null, needsPythonKernel: false, policy, cancellationToken);
+        var place = await site.StartAsync($"trial-{Guid.NewGuid():N}", image, TrialLimits, policy, cancellationToken);
+        try
+        {
+            // An engine returns before the filter is in place; the agent's socket says that all of it is.
+            var (socket, _) = await AgentSocket.ConnectAsync(place.Sockets, place.Uid, place.Gone, _options.StartTimeout, _time, cancellationToken);
+            socket.Dispose();
+            if (place.Deviations(_options, TrialLimits, image.Tini is null) is { Count: > 0 } deviations)
+            {
+                throw NotIsolated(deviations);
+            }
+        }
+        finally
+        {
+            try
+            {
+                await place.KillAsync();
+                await place.RemoveAsync();
+            }
+            catch (IOException error)
+            {
+                LogStays(place.SandboxId, error);
+            }
+
+            place.Dispose();
+        }
+    }
+
+    /// <summary>Each one is looked at: an engine may be given another runtime at any time.</summary>
+    private async Task DemandIsolationAsync(LauncherHost host, DockerPlace place, ResourceLimits limits, bool isEnginesInit)
+    {
+        IReadOnlyList<string> deviations;
+        try
+        {
+            deviations = place.Deviations(_options, limits, isEnginesInit);
+        }
+        catch (IOException)
+        {
+            return; // It has ended meanwhile, which its own watch tells.
+        }
+
+        if (deviations.Count > 0)
+        {
+            await host.TerminateAsync(TimeSpan.Zero, CancellationToken.None);
+            await host.DisposeAsync();
+            throw NotIsolated(deviations);
+        }
+    }
+
+    private GatewayException NotIsolated(IReadOnlyList<string> deviations)
+    {
+        var list = string.Join("; ", deviations);
+        LogPosture(_log, list);
+        return NotReady($"A container was not isolated as it must be: {list}.");
+    }
+
+    private DockerPolicy PolicyFor(EngineFacts facts)
+    {
+        var policy = new DockerPolicy(_options, facts);
+        return (DockerRequirements.FindUnfit(facts, _options.SocketPath) ?? policy.FindUnfitParent()) is { } unfit ? throw NotReady(unfit) : policy;
+    }
+
+    /// <exception cref="GatewayException"><see cref="ErrorCode.HostNotReady"/>: the host lacks something; the engine has not been asked.</exception>
+    private async Task<DockerSite> SiteAsync(CancellationToken cancellationToken)
+    {
+        await _preparing.WaitAsync(cancellationToken);
+        try
+        {
+            if (_site is not null)
+            {
+                return _site;
+            }
+
+            var layout = CgroupLayout.Read();
+            if (DockerRequirements.FindMissing(_options, layout) is { } missing)
+            {
+                throw NotReady(missing);
+            }
+
+            var folders = new OciFolders(_options.StateFolder, _options.DataDirectory);
+            folders.Create();
+            var shared = await SharedFiles.PrepareAsync(folders.Shared, _options.LauncherFolder, "/usr/bin/python3", _time);
+            return _site = new DockerSite(_options, _engine, layout, folders, shared, _time);
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException or PlatformNotSupportedException)
+        {
+            throw NotReady(error.Message, error);
+        }
+        finally
+        {
+            _preparing.Release();
+        }
+    }
+
+    private static GatewayException NotReady(string reason, Exception? inner = null) =>
+        new(ErrorCode.HostNotReady, $"The variant '{VariantName}' cannot be used on this host. {reason}", inner: inner);
+
+    private sealed record ReadyAt(long At, ProvisionerReadiness Readiness);
+
+    private void LogStays(string id, IOException error) => LogOrphanStays(_log, id, error.Message);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "What is left of earlier sandboxes in {StateFolder} cannot be removed now. {Reason}")]
+    private static partial void LogNoSweep(ILogger logger, string stateFolder, string? reason);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "What is left of sandbox {SandboxId} cannot be removed: {Problem}")]
+    private static partial void LogOrphanStays(ILogger logger, string sandboxId, string problem);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "A container was not isolated as it must be: {Deviations}")]
+    private static partial void LogPosture(ILogger logger, string deviations);
+}
