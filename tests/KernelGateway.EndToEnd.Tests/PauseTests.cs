@@ -144,9 +144,9 @@ public sealed class PauseTests : GatewayFixture
         await FirstAsync<OutputEvent>(sandbox, run.FirstSequence, cancellationToken);
         await sandbox.PauseAsync(cancellationToken: cancellationToken);
         await killed.PauseAsync(cancellationToken: cancellationToken);
-        for (var crash = 0; crash < 2; crash++)
+        foreach (var end in new Func<Task>[] { gateway.StopAsync, gateway.KillAsync, gateway.StopAsync })
         {
-            await gateway.KillAsync();
+            await end();
             await gateway.StartAsync();
         }
 

@@ -77,8 +77,15 @@ internal sealed partial class WebhookFeed(Webhook webhook, Sandbox sandbox, long
     /// <summary>Null when it is gone: the journal keeps so much and no more.</summary>
     private JournalEntry? Read(long sequence)
     {
-        using var cursor = sandbox.Journal.OpenCursor(sequence - 1);
-        return cursor.TryRead(out var entry) && entry.Sequence == sequence ? entry : null;
+        try
+        {
+            using var cursor = sandbox.Journal.OpenCursor(sequence - 1);
+            return cursor.TryRead(out var entry) && entry.Sequence == sequence ? entry : null;
+        }
+        catch (Exception e) when (e is IOException or ObjectDisposedException)
+        {
+            return null; // The sandbox has been forgotten.
+        }
     }
 
     private async Task DeliverAsync(LifeMark mark, JournalEntry entry)
