@@ -34,6 +34,10 @@ class NotKept(Exception):
     pass
 
 
+class NotPlain(Exception):
+    pass
+
+
 class NoRoom(BaseException):
     """The disk is full. No variable's fault, and not to be caught by the code of one."""
 
@@ -133,7 +137,12 @@ class Writer:
 
     def digest_of(self, value):
         """Of a pickle of its own, for what is in the file depends on the variables before it."""
-        digest = hashlib.sha256()
+        try:
+            digest = hashlib.sha256(b"plain")
+            PlainPickler(DigestSink(digest), protocol=5).dump(value)
+            return digest.hexdigest()
+        except (NotPlain, RecursionError):
+            digest = hashlib.sha256()
         pickler = self._new_pickler(DigestSink(digest), lambda buffer: digest.update(buffer.raw()))
         memoize = pickler.memoize
         # Whether two equal texts are one object is nobody's doing, and neither is the order of a set.
@@ -153,6 +162,15 @@ class Writer:
         with buffer.raw() as raw:
             self._lengths.append(raw.nbytes)
             self.buffers.write(raw)
+
+
+class PlainPickler(pickle.Pickler):
+    """In C, and so many times faster: for what consists of plain data alone."""
+
+    def persistent_id(self, value):
+        if type(value) not in PLAIN or type(value) in (set, frozenset):
+            raise NotPlain
+        return None
 
 
 def reduce_array(value):
