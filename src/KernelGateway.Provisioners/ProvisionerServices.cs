@@ -1,5 +1,7 @@
+using KernelGateway.Core.Egress;
 using KernelGateway.Core.Provisioning;
 using KernelGateway.Core.Sandboxes;
+using KernelGateway.Provisioners.JupyterServer;
 using KernelGateway.Provisioners.Oci;
 using KernelGateway.Provisioners.Process;
 using Microsoft.Extensions.Configuration;
@@ -48,6 +50,18 @@ public static class ProvisionerServices
             });
         services.AddSingleton<IValidateOptions<ProcessProvisionerOptions>, ProcessProvisionerOptionsValidator>();
         services.AddSingleton<IKernelProvisioner, ProcessProvisioner>();
+
+        services.TryAddSingleton<GuardedDialler>();
+        services.AddOptions<JupyterServerOptions>().Bind(gateway.GetSection("LocalJupyter")).ValidateOnStart()
+            .PostConfigure<IOptions<DataOptions>>(static (options, data) =>
+            {
+                if (options.StateFolder.Length == 0)
+                {
+                    options.StateFolder = Path.Combine(data.Value.DataDirectory, "hosts", "jupyter");
+                }
+            });
+        services.AddSingleton<IValidateOptions<JupyterServerOptions>, JupyterServerOptionsValidator>();
+        services.AddSingleton<IKernelProvisioner, JupyterServerProvisioner>();
         return services;
     }
 }

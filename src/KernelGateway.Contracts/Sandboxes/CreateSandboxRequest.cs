@@ -53,4 +53,13 @@ public sealed record CreateSandboxRequest
 
     /// <summary>Labels to find the sandbox by, at most 64; keys up to 64 and values up to 256 characters.</summary>
     public IReadOnlyDictionary<string, string>? Tags { get; init; }
+
+    /// <summary>For <c>local-jupyter</c>, where the operator allows it: the base address of a Jupyter Server of the caller's own, in which its kernels shall live.</summary>
+    public string? ServerUrl { get; init; }
+
+    /// <summary>The token of that server. Never shown again.</summary>
+    public string? ServerToken { get; init; }
+
+    /// <summary>For <c>local-jupyter</c>: the id of a kernel that lives in the server already and becomes that of the default context. It stays alive when the sandbox ends.</summary>
+    public string? KernelId { get; init; }
 }

@@ -14,6 +14,12 @@ public interface IKernelProvisioner
     /// <summary>True when it can give folders of the host to its places under the rules of <see cref="Policies.MountRules"/>.</summary>
     bool MountsHostFolders => false;
 
+    /// <summary>False when nobody holds its places to <see cref="HostSpec.Limits"/>, so that a limit that is asked for must be refused.</summary>
+    bool EnforcesLimits => true;
+
+    /// <summary>True when its places can be in a server that the caller names, <see cref="HostSpec.Server"/>.</summary>
+    bool TakesServers => false;
+
     /// <summary>The optional powers that its places have, for example <see cref="ILimitable"/>; so that a refusal can name the variants that can.</summary>
     IReadOnlyCollection<Type> Powers => [];
 

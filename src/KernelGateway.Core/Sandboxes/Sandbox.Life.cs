@@ -12,7 +12,7 @@ namespace KernelGateway.Core.Sandboxes;
 public sealed partial class Sandbox
 {
     /// <summary>Makes its place and its first kernel; on failure nothing is left but the record that says why.</summary>
-    internal async Task StartAsync(IKernelProvisioner provisioner, CancellationToken cancellationToken)
+    internal async Task StartAsync(IKernelProvisioner provisioner, RequestedServer? server, CancellationToken cancellationToken)
     {
         await _life.WaitAsync(cancellationToken);
         try
@@ -22,7 +22,7 @@ public sealed partial class Sandbox
             cancellationToken.ThrowIfCancellationRequested();
             Enter(SandboxState.Starting, null);
             var host = await provisioner.ProvisionAsync(
-                new HostSpec(Id, _environment, _record.Limits, Merge(_environment.Variables, _record.Variables)), cancellationToken);
+                new HostSpec(Id, _environment, _record.Limits, Merge(_environment.Variables, _record.Variables)) { Server = server }, cancellationToken);
             Fault.At("sandbox.host_made");
             Change(r => r with { Host = host.Describe() }, host);
             Fault.At("sandbox.host_saved");

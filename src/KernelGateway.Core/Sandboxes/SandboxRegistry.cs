@@ -80,6 +80,7 @@ public sealed partial class SandboxRegistry : BackgroundService
                 "variant");
         }
 
+        var server = ServerRequests.Of(request, provisioner, _provisioners.Values);
         record = record with { Network = NetworkRequests.ToSettings(request.NetworkPolicy, request.AllowedHosts, request.DeniedHosts, record.Variant, ConfiningVariants(), _network.Options) };
         var sandbox = Register(record, environment, out var known);
         if (known)
@@ -92,7 +93,7 @@ public sealed partial class SandboxRegistry : BackgroundService
 
         try
         {
-            await sandbox.StartAsync(provisioner, idempotencyKey is null ? cancellationToken : CancellationToken.None);
+            await sandbox.StartAsync(provisioner, server, idempotencyKey is null ? cancellationToken : CancellationToken.None);
         }
         catch (OperationCanceledException)
         {

@@ -67,6 +67,8 @@ public sealed class JupyterServer : IAsyncDisposable
             },
         }.ToJsonString());
         var start = new ProcessStartInfo("/usr/bin/python3.11", ["-m", "jupyter_server"]) { RedirectStandardError = true, RedirectStandardOutput = true, WorkingDirectory = Folder };
+        start.Environment.Clear(); // Kernels inherit it.
+        start.Environment["PATH"] = "/usr/bin:/bin";
         foreach (var (name, folder) in new[] { ("HOME", "home"), ("JUPYTER_CONFIG_DIR", "config"), ("JUPYTER_RUNTIME_DIR", "runtime"), ("JUPYTER_DATA_DIR", "data"), ("IPYTHONDIR", "ipython") })
         {
             start.Environment[name] = Path.Combine(_folder, folder);

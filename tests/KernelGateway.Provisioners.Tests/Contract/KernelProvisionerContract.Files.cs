@@ -466,6 +466,12 @@ public abstract partial class KernelProvisionerContract
     private protected async Task<(ISandboxFiles Files, RunningKernel Kernel)> OpenFilesAsync(CancellationToken cancellationToken)
     {
         var host = await ProvisionAsync(cancellationToken);
+        if (!ReachesFiles)
+        {
+            host.PowerOf<IFileHost>().Should().BeNull("so that whoever asks is refused with the variants that can");
+            Assert.Pass("The files of this variant can only be reached by code.");
+        }
+
         return (((IFileHost)host).Files, await RunningKernel.LaunchAsync(host, TestKernels.Python("k1"), cancellationToken));
     }
 
