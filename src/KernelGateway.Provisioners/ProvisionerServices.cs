@@ -1,6 +1,7 @@
 using KernelGateway.Core.Egress;
 using KernelGateway.Core.Provisioning;
 using KernelGateway.Core.Sandboxes;
+using KernelGateway.Provisioners.Datalayer;
 using KernelGateway.Provisioners.JupyterServer;
 using KernelGateway.Provisioners.Oci;
 using KernelGateway.Provisioners.Process;
@@ -14,7 +15,7 @@ namespace KernelGateway.Provisioners;
 /// <summary>Adds the variants to the services of a gateway.</summary>
 public static class ProvisionerServices
 {
-    /// <summary>Adds every variant as <see cref="IKernelProvisioner"/>, with options from <c>Gateway:Local</c> and <c>Gateway:LocalEval</c> that are checked at start.</summary>
+    /// <summary>Adds every variant as <see cref="IKernelProvisioner"/>, with options from <c>Gateway:Local</c>, <c>Gateway:LocalEval</c> and so on that are checked at start.</summary>
     /// <param name="services">The services; <see cref="DataOptions"/> are used as they are configured there.</param>
     /// <param name="gateway">The section <c>Gateway</c>.</param>
     public static IServiceCollection AddProvisioners(this IServiceCollection services, IConfigurationSection gateway)
@@ -62,6 +63,17 @@ public static class ProvisionerServices
             });
         services.AddSingleton<IValidateOptions<JupyterServerOptions>, JupyterServerOptionsValidator>();
         services.AddSingleton<IKernelProvisioner, JupyterServerProvisioner>();
+
+        services.AddOptions<DatalayerOptions>().Bind(gateway.GetSection("Datalayer")).ValidateOnStart()
+            .PostConfigure<IOptions<DataOptions>>(static (options, data) =>
+            {
+                if (options.NamePrefix.Length == 0)
+                {
+                    options.NamePrefix = DatalayerProvisioner.PrefixOf(data.Value.DataDirectory);
+                }
+            });
+        services.AddSingleton<IValidateOptions<DatalayerOptions>, DatalayerOptionsValidator>();
+        services.AddSingleton<IKernelProvisioner, DatalayerProvisioner>();
         return services;
     }
 }

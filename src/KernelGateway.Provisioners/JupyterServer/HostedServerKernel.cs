@@ -25,6 +25,9 @@ internal sealed class HostedServerKernel(ServerHost host, ServerKernelRecord rec
 
     internal bool IsAdopted => record.IsAdopted;
 
+    /// <summary>Whether the server was seen not to have it any more.</summary>
+    internal bool IsGone { get; set; }
+
     internal ServerKernelRecord Record => _exited.Task is { IsCompletedSuccessfully: true } ended ? record with { Exit = ended.GetAwaiter().GetResult() } : record;
 
     public async Task<KernelClient> ConnectAsync(KernelClientOptions options, CancellationToken cancellationToken)

@@ -12,6 +12,10 @@ internal sealed partial class ServerHost
     // A server ends a kernel that does not want to end after five seconds; nobody need wait for that.
     private static readonly TimeSpan EndPatience = TimeSpan.FromSeconds(2);
 
+    // One that a server is just starting again outlives its end.
+    private const int MostTries = 20;
+    private static readonly TimeSpan EndAgain = TimeSpan.FromMilliseconds(250);
+
     public Task TerminateAsync(TimeSpan grace, CancellationToken cancellationToken)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(grace, TimeSpan.Zero);
@@ -79,7 +83,7 @@ internal sealed partial class ServerHost
                     return;
                 }
 
-                foreach (var kernel in _kernels.Values.Where(kernel => !kernel.Exited.IsCompleted))
+                foreach (var kernel in _kernels.Values.Where(kernel => !kernel.IsGone && !(kernel.IsAdopted && kernel.Exited.IsCompleted)))
                 {
                     await LookAtAsync(kernel);
                 }
@@ -100,7 +104,13 @@ internal sealed partial class ServerHost
     {
         try
         {
-            if (await _api.FindAsync(kernel.ServerId, _released.Token) is null or "dead")
+            var state = await _api.FindAsync(kernel.ServerId, _released.Token);
+            kernel.IsGone = state is null;
+            if (kernel.Exited.IsCompleted && !kernel.IsGone)
+            {
+                await _api.DeleteAsync(kernel.ServerId, _released.Token); // The server was just starting it again when it was to be ended.
+            }
+            else if (state is null or "dead")
             {
                 kernel.End(new KernelExit("lost", "The kernel is not in its server any more: it ended, was ended there, or the server was started anew.", null, null, null));
             }
@@ -142,7 +152,7 @@ internal sealed partial class ServerHost
         string? left = null;
         if (!_place.IsOwn)
         {
-            var ended = await Task.WhenAll(_kernels.Values.Where(kernel => !kernel.Exited.IsCompleted && !kernel.IsAdopted).Select(EndInServerAsync));
+            var ended = await Task.WhenAll(_kernels.Values.Where(kernel => !kernel.IsGone && !kernel.IsAdopted).Select(EndInServerAsync));
             left = ended.FirstOrDefault(problem => problem is not null);
         }
 
@@ -162,8 +172,18 @@ internal sealed partial class ServerHost
     {
         try
         {
-            await _api.DeleteAsync(kernel.ServerId, CancellationToken.None);
-            return null;
+            for (var tries = 0; tries < MostTries; tries++)
+            {
+                await _api.DeleteAsync(kernel.ServerId, CancellationToken.None);
+                if (await _api.FindAsync(kernel.ServerId, CancellationToken.None) is null)
+                {
+                    return null;
+                }
+
+                await Task.Delay(EndAgain, _time);
+            }
+
+            return $"The server does not end the kernel {kernel.ServerId}.";
         }
         catch (GatewayException e)
         {
