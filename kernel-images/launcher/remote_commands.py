@@ -20,6 +20,8 @@ import time
 
 START_PATIENCE = 15.0
 ANSWER_PATIENCE = 18.0
+# The agent closes the connection at a longer line.
+REQUEST_MAX = 1 << 20
 LINE_MAX = 2 << 20
 TOPIC = "logs"
 SEGMENT = re.compile(r"^[0-9]{10}\.seg$")
@@ -53,9 +55,12 @@ class Link:
             number = self.last
             self.pending[number] = waiting
         try:
+            line = json.dumps({**request, "id": number}).encode() + b"\n"
+            if len(line) > REQUEST_MAX:
+                raise Refused("large", "The command, its environment variables and its input are too large: together they may have %d bytes." % REQUEST_MAX)
             try:
                 with self.sending:
-                    self.sock.sendall(json.dumps({**request, "id": number}).encode() + b"\n")
+                    self.sock.sendall(line)
             except OSError:
                 raise Refused("gone", "The agent of the commands has ended.") from None
             if not waiting[0].wait(ANSWER_PATIENCE):
@@ -111,7 +116,7 @@ class Commands:
         self.turn = 0
 
     def operations(self):
-        return {"command": self.command, "commands": self.commands, "logs": self.logs, "shutdown": self.shutdown}
+        return {"command": self.command, "forget": self.forget, "commands": self.commands, "logs": self.logs, "shutdown": self.shutdown}
 
     # The agent ----------------------------------------------------------------------------------
 
@@ -209,13 +214,23 @@ class Commands:
             raise Refused("unknown", "There is no such command.")
         if starts:
             base = {name: value for name, value in os.environ.items() if not name.startswith("JPY_")}
-            asked = {**asked, "env": {**base, **asked["env"]}, "cwd": os.path.join(os.path.realpath(self.place["work"] or os.getcwd()), asked["cwd"])}
+            asked = {**asked, "env": {**base, **asked["env"]}}
         answer = link.ask({**asked, "op": "command"})
         if starts:
             self.known.add(asked["command"])
-        elif asked.get("do") == "forget":
-            self.known.discard(asked["command"])
         return {"pid": answer.get("pid")}
+
+    def forget(self, request, _):
+        """Also of one whose agent is gone, and which only has a log."""
+        name = request["command"]
+        if not COMMAND.match(name):
+            raise Refused("invalid", "The id of a command has 32 hexadecimal digits.")
+        link = self.connected()
+        if link is not None:
+            link.ask({"op": "command", "do": "forget", "command": name})
+        else:
+            self.tidy(os.path.join(self.folder(), "logs", name))
+        self.known.discard(name)
 
     def commands(self, _request, _):
         return {"known": sorted(self.known if self.connected() is not None else ())}

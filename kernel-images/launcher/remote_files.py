@@ -347,7 +347,7 @@ class Files:
                     raise FileRefused(upload="busy") from None
                 size = os.fstat(fd).st_size
                 if size != offset:
-                    raise FileRefused(upload="offset", size=size)
+                    raise FileRefused(upload="offset", asked=offset, size=size)
                 handle = Handle(fd)
                 handle.write = Write(os.dup(folder), names, unfinished, request, keep=True)
             except BaseException:

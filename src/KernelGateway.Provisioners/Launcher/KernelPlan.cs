@@ -40,7 +40,7 @@ internal static partial class KernelPlan
             launch.KernelId,
             argv,
             Merge(place.Variables, [environment.Variables, variables, launch.Variables]),
-            WorkingDirectory(launch.WorkingDirectory, place),
+            WorkingDirectory(launch.WorkingDirectory, place.WorkInside),
             connection);
         return (record, request);
     }
@@ -92,11 +92,11 @@ internal static partial class KernelPlan
         return merged;
     }
 
-    internal static string WorkingDirectory(string? asked, LauncherPlace place)
+    internal static string WorkingDirectory(string? asked, string workFolder)
     {
         if (string.IsNullOrEmpty(asked))
         {
-            return place.WorkInside;
+            return workFolder;
         }
 
         if (asked.Contains('\0', StringComparison.Ordinal) || asked.Length > 4000)
@@ -105,7 +105,7 @@ internal static partial class KernelPlan
         }
 
         // Joined, not resolved: whether it leads out is a question for the sandbox, which it cannot leave.
-        return asked.StartsWith('/') ? asked : $"{place.WorkInside}/{asked}";
+        return asked.StartsWith('/') ? asked : $"{workFolder}/{asked}";
     }
 
     private static GatewayException Invalid(string field, string message) => new(ErrorCode.InvalidArgument, message, field);

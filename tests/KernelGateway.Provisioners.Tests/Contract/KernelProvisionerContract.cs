@@ -4,9 +4,7 @@ using KernelGateway.Provisioners.Tests.Support;
 namespace KernelGateway.Provisioners.Tests.Contract;
 
 /// <summary>What every variant must do. Each derives a fixture from this.</summary>
-[NonParallelizable]
-[CancelAfter(90_000)]
-public abstract partial class KernelProvisionerContract
+public abstract partial class KernelProvisionerContract : SandboxFilesContract
 {
     private readonly List<IKernelHost> _hosts = [];
     private StateFolder _folder = null!;
@@ -78,5 +76,19 @@ public abstract partial class KernelProvisionerContract
     {
         _hosts.Add(host);
         return host;
+    }
+
+    private protected override async Task<(ISandboxFiles Files, RunningKernel Kernel)> OpenFilesAsync(CancellationToken cancellationToken)
+    {
+        var host = await ProvisionAsync(cancellationToken);
+        return (((IFileHost)host).Files, await RunningKernel.LaunchAsync(host, TestKernels.Python("k1"), cancellationToken));
+    }
+
+    private protected override async Task EndPlacesAsync()
+    {
+        foreach (var host in _hosts)
+        {
+            await host.TerminateAsync(TimeSpan.Zero, CancellationToken.None);
+        }
     }
 }

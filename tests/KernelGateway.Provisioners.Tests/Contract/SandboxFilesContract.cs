@@ -7,8 +7,10 @@ using KernelGateway.Provisioners.Tests.Support;
 
 namespace KernelGateway.Provisioners.Tests.Contract;
 
-/// <summary>Files of a place.</summary>
-public abstract partial class KernelProvisionerContract
+/// <summary>What the files of every place must do, however they are reached.</summary>
+[NonParallelizable]
+[CancelAfter(90_000)]
+public abstract class SandboxFilesContract
 {
     private const long Cap = 1 << 20;
 
@@ -394,7 +396,7 @@ public abstract partial class KernelProvisionerContract
         }
 
         await kernel.DisposeAsync();
-        await EndHostsAsync();
+        await EndPlacesAsync();
         while (await changes.MoveNextAsync())
         {
             // What happened at the end.
@@ -463,19 +465,10 @@ public abstract partial class KernelProvisionerContract
     }
 
     /// <summary>A new place with a kernel, and its files.</summary>
-    private protected async Task<(ISandboxFiles Files, RunningKernel Kernel)> OpenFilesAsync(CancellationToken cancellationToken)
-    {
-        var host = await ProvisionAsync(cancellationToken);
-        return (((IFileHost)host).Files, await RunningKernel.LaunchAsync(host, TestKernels.Python("k1"), cancellationToken));
-    }
+    private protected abstract Task<(ISandboxFiles Files, RunningKernel Kernel)> OpenFilesAsync(CancellationToken cancellationToken);
 
-    private async Task EndHostsAsync()
-    {
-        foreach (var host in _hosts)
-        {
-            await host.TerminateAsync(TimeSpan.Zero, CancellationToken.None);
-        }
-    }
+    /// <summary>Ends all places, as their owner does.</summary>
+    private protected abstract Task EndPlacesAsync();
 
     private protected static string Quote(string text) => $"'{text}'";
 
