@@ -108,7 +108,7 @@ class Link:
 class Commands:
     def __init__(self, bell):
         self.bell = bell
-        self.place = None  # name, work folder, sources of the agent
+        self.place = None  # name, after how long an agent that nobody needs ends (seconds), its sources
         self.lock = threading.Lock()
         self.link = None
         self.process = None
@@ -177,7 +177,8 @@ class Commands:
             # A session of its own: whoever ends the kernel ends its process group.
             process = self.process = subprocess.Popen(
                 [sys.executable, "-I", "-S", "-B", os.path.join(inner["a"], "agent.py"), "--launcher", inner["a"],
-                 "--sockets", inner["s"], "--logs", inner["logs"], "--tmp", inner["t"]],
+                 "--sockets", inner["s"], "--logs", inner["logs"], "--tmp", inner["t"],
+                 "--idle", str(self.place["idle"])],
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd="/", start_new_session=True)
         except OSError as error:
             raise Refused("failed", "The agent of the commands could not be started: " + str(error)) from None

@@ -102,7 +102,7 @@ internal sealed partial class LogMirror : IAsyncDisposable
                     var rings = _kernel.Logs.Rings;
                     if (!await CopyOnceAsync())
                     {
-                        await _kernel.Logs.WaitAsync(rings, Patience(), _stop.Token);
+                        await WaitForNewsAsync(rings);
                     }
 
                     pause = FirstPause;
@@ -121,12 +121,26 @@ internal sealed partial class LogMirror : IAsyncDisposable
         }
     }
 
-    private TimeSpan Patience() => _copies.Values switch
+    /// <summary>Waits until there is something to ask for: a ring, room in a copy that was full, or the time to look anyway.</summary>
+    private async Task WaitForNewsAsync(long rings)
     {
-        var copies when copies.Any(copy => copy.IsFull) => LookAtFull,
-        { Count: > 0 } => LookAnyway,
-        _ => Timeout.InfiniteTimeSpan,
-    };
+        if (_copies.IsEmpty)
+        {
+            await _kernel.Logs.WaitAsync(rings, Timeout.InfiniteTimeSpan, _stop.Token);
+            return;
+        }
+
+        var began = _time.GetTimestamp();
+        while (_kernel.Logs.Rings == rings && _time.GetElapsedTime(began) < LookAnyway)
+        {
+            var full = _copies.Values.Where(copy => copy.IsFull).ToList();
+            await _kernel.Logs.WaitAsync(rings, full.Count > 0 ? LookAtFull : LookAnyway, _stop.Token);
+            if (full.Any(copy => !copy.CheckFull()))
+            {
+                return;
+            }
+        }
+    }
 
     /// <summary>Asks for what is new; false when there is nothing.</summary>
     private async Task<bool> CopyOnceAsync()

@@ -20,4 +20,7 @@ internal sealed record RemotePlace
 
     /// <summary>Within what time the utility kernel must have answered; a long call answers that it is in work.</summary>
     internal TimeSpan AnswerDeadline { get; init; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>An agent of commands that nobody is connected to, and for which none runs, ends after this time.</summary>
+    internal TimeSpan AgentIdle { get; init; } = TimeSpan.FromHours(1);
 }

@@ -146,11 +146,27 @@ public sealed class RemoteCommandsTests
     }
 
     [Test]
+    public async Task An_agent_that_nobody_needs_any_more_ends(CancellationToken cancellationToken)
+    {
+        await using var stage = new RemoteStage(agentIdle: TimeSpan.FromMilliseconds(100));
+        var id = Id();
+        await stage.Commands.StartCommandAsync(Launch(id, "echo $PPID; sleep 0.5"), cancellationToken);
+        var agent = (await stage.ReadAsync(id, cancellationToken)).Output.Trim();
+        Directory.Exists($"/proc/{agent}").Should().BeTrue("somebody is connected");
+        await stage.KillUtilityAsync();
+        while (Directory.Exists($"/proc/{agent}") && !File.ReadAllText($"/proc/{agent}/stat").Contains(") Z ", StringComparison.Ordinal))
+        {
+            await Task.Delay(20, cancellationToken); // Nobody tells the end of another's process.
+        }
+    }
+
+    [Test]
     public async Task A_command_whose_agent_was_killed_ends_as_lost_and_others_can_be_started(CancellationToken cancellationToken)
     {
         var id = await StartAsync("echo here; sleep 1000", cancellationToken);
         await _stage.ReadAsync(id, cancellationToken, until: seen => seen.Output == "here\n");
-        var killer = await StartAsync("kill -9 $PPID $$", cancellationToken);
+        var killer = await StartAsync("read go; kill -9 $PPID $$", cancellationToken, launch => launch with { KeepInputOpen = true });
+        await _stage.Commands.WriteCommandAsync(killer, "go\n"u8.ToArray(), false, cancellationToken);
         var said = await _stage.ReadAsync(id, cancellationToken);
         (said.Output, said.End!.Value.ValueKind, said.Faults.Count).Should().Be(("here\n", System.Text.Json.JsonValueKind.Null, 0));
         (await _stage.ReadAsync(killer, cancellationToken)).End!.Value.ValueKind.Should().Be(System.Text.Json.JsonValueKind.Null);

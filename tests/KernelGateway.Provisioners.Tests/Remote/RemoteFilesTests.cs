@@ -53,7 +53,7 @@ public sealed class RemoteFilesTests
         for (var folder = 0; folder < 4; folder++)
         {
             Directory.CreateDirectory(Path.Combine(stage.Work, $"tree/{folder}"));
-            for (var i = 0; i < 1500; i++)
+            for (var i = 0; i < 500; i++)
             {
                 File.WriteAllText(Path.Combine(stage.Work, $"tree/{folder}/{i}"), "content");
             }
@@ -62,10 +62,10 @@ public sealed class RemoteFilesTests
         await stage.Files.WriteTextAsync("f", "here", cancellationToken);
         var copying = stage.Files.CopyAsync(SandboxPath.Parse("tree"), SandboxPath.Parse("copy"), false, cancellationToken);
         var reads = Enumerable.Range(0, 60).Select(_ => stage.Files.ReadTextAsync("f", cancellationToken)).ToList();
+        (await Task.WhenAny(reads[0], copying)).Should().Be(reads[0], "the copy is larger");
         (await Task.WhenAll(reads)).Should().AllBe("here");
-        copying.IsCompleted.Should().BeFalse("it is larger than what was read meanwhile");
         await copying;
-        (await stage.Files.ListAsync(SandboxPath.Parse("copy"), new FileListing(2, 10_000, null), cancellationToken)).Items.Should().HaveCount(6004);
+        (await stage.Files.ListAsync(SandboxPath.Parse("copy"), new FileListing(2, 10_000, null), cancellationToken)).Items.Should().HaveCount(2004);
     }
 
     [Test]
@@ -73,7 +73,7 @@ public sealed class RemoteFilesTests
     {
         await using var stage = new RemoteStage();
         await stage.Files.WriteTextAsync("tree/f", "x", cancellationToken);
-        for (var i = 0; i < 8000; i++)
+        for (var i = 0; i < 1500; i++)
         {
             File.WriteAllText(Path.Combine(stage.Work, $"tree/{i}"), "content");
         }
@@ -145,6 +145,8 @@ public sealed class RemoteFilesTests
         await using var other = await stage.Utility.ConnectAsync();
         using var endless = await other.ExecuteAsync(new ExecuteRequest("while True: pass"), cancellationToken);
         await stage.Files.ShouldRefuseAsync(it => it.StatAsync(SandboxPath.Parse("f"), cancellationToken), ErrorCode.KernelFailed, "hang");
+        await stage.Utility.InterruptAsync(cancellationToken);
+        (await stage.Files.ReadTextAsync("f", cancellationToken)).Should().Be("here", "it is asked for again");
     }
 
     [Test]

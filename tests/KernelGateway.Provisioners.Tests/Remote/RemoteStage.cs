@@ -19,7 +19,8 @@ internal sealed class RemoteStage : IAsyncDisposable
 
     /// <param name="shared">A utility kernel for tests that do it no harm, which outlives the stage; null: one of its own.</param>
     /// <param name="deadline">Within what time it must answer.</param>
-    internal RemoteStage(RealKernel? shared = null, TimeSpan? deadline = null)
+    /// <param name="agentIdle">How long the agent of commands stays when nobody needs it.</param>
+    internal RemoteStage(RealKernel? shared = null, TimeSpan? deadline = null, TimeSpan? agentIdle = null)
     {
         (_utility, _isShared) = (shared, shared is not null);
         Directory.CreateDirectory(Work);
@@ -30,6 +31,7 @@ internal sealed class RemoteStage : IAsyncDisposable
             Folder = Work,
             LogsFolder = Path.Combine(_folder.Path, "logs"),
             AnswerDeadline = deadline ?? TimeSpan.FromSeconds(10),
+            AgentIdle = agentIdle ?? TimeSpan.FromHours(1),
             Variables = new Dictionary<string, string> { ["OF_PLACE"] = "place" },
         };
         Begin();
