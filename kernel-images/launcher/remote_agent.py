@@ -17,7 +17,7 @@ import threading
 import remote_commands
 import remote_files
 import remote_watch
-from remote_files import FileRefused
+from remote_paths import FileRefused
 
 PROTOCOL = 1
 PATIENCE = 0.02
@@ -48,6 +48,11 @@ class Bell:
 
         with self._lock:
             self._rung.clear()
+            if self._comm is not None:
+                try:
+                    self._comm.close()
+                except Exception:
+                    pass  # Of one who is gone.
             # Opening it is a message too, which the gateway takes for a ring.
             self._comm = Comm(target_name=COMM_TARGET, comm_id=comm_id, data={})
 

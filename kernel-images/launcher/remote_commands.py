@@ -285,7 +285,10 @@ class Commands:
             numbers = sorted(int(name[:10]) for name in os.listdir(folder) if SEGMENT.match(name))
         except OSError:
             return None
-        path = lambda number: os.path.join(folder, "%010d.seg" % number)
+
+        def path(number):
+            return os.path.join(folder, "%010d.seg" % number)
+
         for number in [number for number in numbers if number < segment]:
             try:
                 os.unlink(path(number))

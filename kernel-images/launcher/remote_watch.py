@@ -11,7 +11,7 @@ import stat
 import struct
 import threading
 
-from remote_files import LISTING, FileRefused, Opened, names_in, refuse, text
+from remote_paths import LISTING, FileRefused, Opened, names_in, refuse, text
 
 WATCHES_MAX = 8
 CHANGES_MAX = 4096

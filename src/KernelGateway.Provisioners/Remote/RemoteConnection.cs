@@ -18,6 +18,7 @@ internal sealed class RemoteConnection : IAsyncDisposable
     private readonly TimeProvider _time;
     private readonly IDisposable _listening;
     private readonly string _commId = Guid.NewGuid().ToString("N");
+    private volatile bool _broken;
 
     internal RemoteConnection(KernelClient client, RemotePlace place, RemoteSources sources, TimeProvider time, Action<string> ring)
     {
@@ -29,7 +30,7 @@ internal sealed class RemoteConnection : IAsyncDisposable
     }
 
     /// <summary>Whether it has failed to answer; another one is to be asked for.</summary>
-    internal bool IsBroken { get; private set; }
+    internal bool IsBroken => _broken;
 
     /// <summary>Makes the kernel ready for calls, whatever it knew before.</summary>
     internal async Task OpenAsync(CancellationToken cancellationToken)
@@ -60,7 +61,7 @@ internal sealed class RemoteConnection : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        IsBroken = true;
+        _broken = true;
         _listening.Dispose();
         await _client.DisposeAsync();
     }
@@ -123,7 +124,7 @@ internal sealed class RemoteConnection : IAsyncDisposable
     /// <summary>As after a time-out: what was asked for may have been done all the same.</summary>
     private GatewayException Break(string how)
     {
-        IsBroken = true;
+        _broken = true;
         return new(ErrorCode.KernelFailed, $"The kernel through which files and commands of this sandbox are reached {how}. Another one is asked for with the next call.", inner: new TimeoutException());
     }
 

@@ -51,9 +51,34 @@ internal sealed partial class RemoteFiles : ISandboxFiles
         var connection = await _kernel.ConnectedAsync(cancellationToken);
 
         // Not to be cut: what it has opened would stay open.
-        var opening = AskAsync("open", new JsonObject { ["path"] = Names(names) }, CancellationToken.None, connection);
-        var opened = await opening.WaitAsync(cancellationToken);
-        return new RemoteFileContent(this, connection, opened.Field("handle").Number(), _answers.Entry(opened, names));
+        var opening = OpenAsync();
+        try
+        {
+            return await opening.WaitAsync(cancellationToken);
+        }
+        catch (OperationCanceledException)
+        {
+            _ = DisposeAsync();
+            throw;
+        }
+
+        async Task<IFileContent> OpenAsync()
+        {
+            var opened = await AskAsync("open", new JsonObject { ["path"] = Names(names) }, CancellationToken.None, connection);
+            return new RemoteFileContent(this, connection, opened.Field("handle").Number(), _answers.Entry(opened, names));
+        }
+
+        async Task DisposeAsync()
+        {
+            try
+            {
+                (await opening).Dispose();
+            }
+            catch (GatewayException)
+            {
+                // It was not opened.
+            }
+        }
     }
 
     public async Task<FileList> ListAsync(SandboxPath path, FileListing how, CancellationToken cancellationToken)
@@ -89,7 +114,7 @@ internal sealed partial class RemoteFiles : ISandboxFiles
     public Task<FileEntry> MoveAsync(SandboxPath from, SandboxPath to, bool overwrite, CancellationToken cancellationToken) =>
         TransferAsync("move", from, to, overwrite, cancellationToken);
 
-    /// <summary>Asks for what cannot be refused, and does not wait: for something that was opened and is not wanted any more.</summary>
+    /// <summary>Gives up what was opened, without waiting for it.</summary>
     internal void Close(RemoteConnection connection, long handle, bool discard)
     {
         _ = CloseAsync();

@@ -25,7 +25,7 @@ internal sealed class RemoteKernel : IAsyncDisposable
     private RemoteSources? _sources;
 
     /// <param name="place">What it is to serve.</param>
-    /// <param name="connect">Gives a client of the utility kernel that is ready, starting the kernel where there is none. The client is ours then; its IOPub must not be a mere wake-up call, and an answer of 4 MiB must not be too large for it.</param>
+    /// <param name="connect">Gives a client that is ready of a utility kernel of this place alone, starting the kernel where there is none. The client is ours then; its IOPub must not be a mere wake-up call, and an answer of 4 MiB must not be too large for it. Who learns that the kernel has ended calls <see cref="KernelClient.Fail"/>; else that is found by silence.</param>
     /// <param name="time">For deadlines.</param>
     internal RemoteKernel(RemotePlace place, Func<CancellationToken, Task<KernelClient>> connect, TimeProvider time)
     {

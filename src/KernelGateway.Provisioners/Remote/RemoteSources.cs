@@ -12,7 +12,7 @@ namespace KernelGateway.Provisioners.Remote;
 internal sealed class RemoteSources
 {
     // In the order in which they import each other.
-    private static readonly string[] Modules = ["remote_files", "remote_watch", "remote_commands", "remote_agent"];
+    private static readonly string[] Modules = ["remote_paths", "remote_trees", "remote_files", "remote_watch", "remote_commands", "remote_agent"];
 
     private static readonly string[] AgentFiles =
         ["agent.py", "agent_commands.py", "agent_forwarder.py", "agent_peers.py", "agent_processes.py", "kernel_log.py"];

@@ -148,11 +148,12 @@ public sealed class RemoteCommandsTests
     [Test]
     public async Task An_agent_that_nobody_needs_any_more_ends(CancellationToken cancellationToken)
     {
-        await using var stage = new RemoteStage(agentIdle: TimeSpan.FromMilliseconds(100));
+        await using var stage = new RemoteStage(deadline: TimeSpan.FromSeconds(2), agentIdle: TimeSpan.FromMilliseconds(100));
         var id = Id();
         await stage.Commands.StartCommandAsync(Launch(id, "echo $PPID; sleep 0.5"), cancellationToken);
         var agent = (await stage.ReadAsync(id, cancellationToken)).Output.Trim();
         Directory.Exists($"/proc/{agent}").Should().BeTrue("somebody is connected");
+        await stage.Commands.ForgetCommandAsync(id, cancellationToken);
         await stage.KillUtilityAsync();
         while (Directory.Exists($"/proc/{agent}") && !File.ReadAllText($"/proc/{agent}/stat").Contains(") Z ", StringComparison.Ordinal))
         {
