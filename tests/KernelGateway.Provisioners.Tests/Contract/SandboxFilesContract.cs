@@ -359,7 +359,7 @@ public abstract class SandboxFilesContract
         var (files, kernel) = await OpenFilesAsync(cancellationToken);
         await using (kernel)
         {
-            await kernel.RunAsync("import os\nos.mkdir('deep'); os.chdir('deep')\nfor i in range(10000):\n  os.mkdir('d'); os.chdir('d')\nos.chdir(os.environ['HOME'])", cancellationToken);
+            await kernel.RunAsync($"import os\nos.mkdir('deep'); os.chdir('deep')\nfor i in range({DeepFolders}):\n  os.mkdir('d'); os.chdir('d')\nos.chdir(os.environ['HOME'])", cancellationToken);
             await files.RemoveAsync(SandboxPath.Parse("deep"), recursive: true, cancellationToken);
             await kernel.RunAsync("os.mkdir('wide')\nfor i in range(15000): open(f'wide/{i:06}', 'w').close()", cancellationToken);
             var first = await files.ListAsync(SandboxPath.Parse("wide"), new FileListing(1, 1000, null), cancellationToken);
@@ -463,6 +463,9 @@ public abstract class SandboxFilesContract
             (await next.MoveNextAsync()).Should().BeTrue("a watch that has ended gives its place to another");
         }
     }
+
+    /// <summary>How deep a tree is removed: deeper than any recursion can follow.</summary>
+    private protected virtual int DeepFolders => 10_000;
 
     /// <summary>A new place with a kernel, and its files.</summary>
     private protected abstract Task<(ISandboxFiles Files, RunningKernel Kernel)> OpenFilesAsync(CancellationToken cancellationToken);
