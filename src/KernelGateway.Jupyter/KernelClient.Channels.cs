@@ -79,6 +79,7 @@ public sealed partial class KernelClient
             await UnlessStoppedAsync(execution.OutputArrivedAsync(message));
         }
 
+        TellCommListener(message);
         if (_options.OnIopub is { } handler)
         {
             await UnlessStoppedAsync(handler(message));

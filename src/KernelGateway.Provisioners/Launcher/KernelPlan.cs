@@ -31,7 +31,7 @@ internal static partial class KernelPlan
             launch.KernelId,
             argv,
             Merge(place.Variables, [environment.Variables, variables, launch.Variables]),
-            WorkingDirectory(launch.WorkingDirectory, place),
+            WorkingDirectory(launch.WorkingDirectory, place.WorkInside),
             connection);
         return (record, request);
     }
@@ -97,17 +97,17 @@ internal static partial class KernelPlan
         return merged;
     }
 
-    internal static string WorkingDirectory(string? asked, LauncherPlace place)
+    internal static string WorkingDirectory(string? asked, string workFolder)
     {
         if (string.IsNullOrEmpty(asked))
         {
-            return place.WorkInside;
+            return workFolder;
         }
 
         CheckFolder(asked);
 
         // Joined, not resolved: whether it leads out is a question for the sandbox, which it cannot leave.
-        return asked.StartsWith('/') ? asked : $"{place.WorkInside}/{asked}";
+        return asked.StartsWith('/') ? asked : $"{workFolder}/{asked}";
     }
 
     /// <summary>Checks a folder to start in.</summary>

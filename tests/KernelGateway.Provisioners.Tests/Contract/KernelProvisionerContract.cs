@@ -5,9 +5,7 @@ using KernelGateway.Provisioners.Tests.Support;
 namespace KernelGateway.Provisioners.Tests.Contract;
 
 /// <summary>What every variant must do. Each derives a fixture from this.</summary>
-[NonParallelizable]
-[CancelAfter(90_000)]
-public abstract partial class KernelProvisionerContract
+public abstract partial class KernelProvisionerContract : SandboxFilesContract
 {
     private readonly List<IKernelHost> _hosts = [];
     private StateFolder _folder = null!;
@@ -45,8 +43,8 @@ public abstract partial class KernelProvisionerContract
     /// <summary>Whether it knows its places without their descriptions, so that forgotten ones are found. Nobody can in a server of somebody else.</summary>
     protected virtual bool KnowsItsPlaces => true;
 
-    /// <summary>Whether files can be reached beside the kernels.</summary>
-    protected virtual bool ReachesFiles => true;
+    /// <summary>Whether its way to files is its own. That through a utility kernel is the same for all, and <see cref="Remote.RemoteFilesContractTests"/> holds it to all demands.</summary>
+    protected virtual bool HasItsOwnFiles => true;
 
     /// <summary>A kernel of which nothing is asked.</summary>
     private KernelLaunch Sleeper(string id) => RunsAnyProgram ? TestKernels.Script(id, "exec sleep 600") : TestKernels.Python(id);
@@ -118,5 +116,24 @@ public abstract partial class KernelProvisionerContract
     {
         _hosts.Add(host);
         return host;
+    }
+
+    private protected override async Task<(ISandboxFiles Files, RunningKernel Kernel)> OpenFilesAsync(CancellationToken cancellationToken)
+    {
+        if (!HasItsOwnFiles)
+        {
+            Assert.Pass("Its files are reached through a utility kernel, of which another fixture demands this.");
+        }
+
+        var host = await ProvisionAsync(cancellationToken);
+        return (((IFileHost)host).Files, await RunningKernel.LaunchAsync(host, TestKernels.Python("k1"), cancellationToken));
+    }
+
+    private protected override async Task EndPlacesAsync()
+    {
+        foreach (var host in _hosts)
+        {
+            await host.TerminateAsync(TimeSpan.Zero, CancellationToken.None);
+        }
     }
 }

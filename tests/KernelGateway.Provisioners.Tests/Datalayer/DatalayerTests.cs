@@ -26,7 +26,7 @@ public sealed class DatalayerTests : KernelProvisionerContract
 
     protected override bool IsOnThisHost => false;
 
-    protected override bool ReachesFiles => false;
+    protected override bool HasItsOwnFiles => false;
 
     protected override string WorkFolderOf(string sandboxId) => _plane.Servers.Last().Folder;
 

@@ -29,7 +29,7 @@ public sealed class ExternalServerTests : KernelProvisionerContract
 
     protected override bool KnowsItsPlaces => false;
 
-    protected override bool ReachesFiles => false;
+    protected override bool HasItsOwnFiles => false;
 
     protected override string WorkFolderOf(string sandboxId) => Running.Folder;
 

@@ -20,7 +20,7 @@ public sealed class StartedServerTests : KernelProvisionerContract
 
     protected override TimeSpan ToldWithin => TimeSpan.FromSeconds(10);
 
-    protected override bool ReachesFiles => false;
+    protected override bool HasItsOwnFiles => false;
 
     protected override string WorkFolderOf(string sandboxId) => Path.Combine(State, "places", sandboxId, "work");
 
