@@ -17,8 +17,8 @@ usage() {
 
 case "${1:-}" in
   '') ;;
-  # libzmq as the other end of our own ZeroMQ, setpriv to drop rights, and what builds images.
-  --tests) packages+=(python3-zmq python3-jupyter-client util-linux mmdebstrap squashfs-tools) ;;
+  # libzmq as the other end of our own ZeroMQ, a Jupyter Server as that of its WebSocket, setpriv to drop rights, and what builds images.
+  --tests) packages+=(python3-zmq python3-jupyter-client python3-jupyter-server util-linux mmdebstrap squashfs-tools) ;;
   --images) packages+=(mmdebstrap squashfs-tools) ;;
   -h | --help) usage; exit 0 ;;
   *) echo "Unknown argument '$1'." >&2; usage >&2; exit 2 ;;

@@ -71,6 +71,11 @@ public static class ProvisionerServices
                 {
                     options.NamePrefix = DatalayerProvisioner.PrefixOf(data.Value.DataDirectory);
                 }
+
+                if (options.StateFolder.Length == 0)
+                {
+                    options.StateFolder = Path.Combine(data.Value.DataDirectory, "hosts", "datalayer");
+                }
             });
         services.AddSingleton<IValidateOptions<DatalayerOptions>, DatalayerOptionsValidator>();
         services.AddSingleton<IKernelProvisioner, DatalayerProvisioner>();

@@ -34,6 +34,12 @@ public sealed class DatalayerOptions
     /// <summary>How often it is asked whether a runtime is there still. Default 30 s.</summary>
     public TimeSpan LookInterval { get; set; } = TimeSpan.FromSeconds(30);
 
+    /// <summary>Folder for copies of what commands put out; when empty, <c>hosts/datalayer</c> in the gateway's data directory. Only this gateway may use it.</summary>
+    public string StateFolder { get; set; } = "";
+
+    /// <summary>The folder with <c>remote_agent.py</c>.</summary>
+    public string LauncherFolder { get; set; } = Path.Combine(AppContext.BaseDirectory, "kernel-images", "launcher");
+
     /// <summary>What the names of this gateway's runtimes begin with, so that it finds those that were forgotten; when empty, made from the machine and the data directory.</summary>
     public string NamePrefix { get; set; } = "";
 }
@@ -63,6 +69,8 @@ internal sealed class DatalayerOptionsValidator : IValidateOptions<DatalayerOpti
         Check(options.ReservationMinutes is >= 10 and <= 1440, nameof(options.ReservationMinutes), $"is {options.ReservationMinutes}; give 10 to 1440.");
         Check(options.NamePrefix.Length is > 0 and <= 40 && options.NamePrefix.All(c => char.IsAsciiLetterLower(c) || char.IsAsciiDigit(c) || c is '-'), nameof(options.NamePrefix),
             $"is '{options.NamePrefix}'; give at most 40 lower-case letters, digits and dashes.");
+        Check(OciProvisionerOptionsValidator.IsPlainAbsolute(options.StateFolder), nameof(options.StateFolder), $"is '{options.StateFolder}'; give an absolute path, for example /var/lib/kernel-gateway/hosts/datalayer.");
+        Check(OciProvisionerOptionsValidator.IsPlainAbsolute(options.LauncherFolder), nameof(options.LauncherFolder), $"is '{options.LauncherFolder}'; give the absolute path of the folder kernel-images/launcher.");
         Time(options.IngressTimeout, TimeSpan.FromMinutes(30), nameof(options.IngressTimeout));
         Time(options.CallTimeout, TimeSpan.FromMinutes(10), nameof(options.CallTimeout));
         Time(options.LookInterval, TimeSpan.FromHours(1), nameof(options.LookInterval));

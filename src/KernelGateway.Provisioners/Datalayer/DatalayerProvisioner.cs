@@ -25,6 +25,7 @@ public sealed partial class DatalayerProvisioner : IKernelProvisioner
 
     private readonly DatalayerOptions _options;
     private readonly ServerDialler _dialler;
+    private readonly ServerReach _reach;
     private readonly TimeProvider _time;
     private readonly ILogger<DatalayerProvisioner> _log;
 
@@ -41,6 +42,7 @@ public sealed partial class DatalayerProvisioner : IKernelProvisioner
         ArgumentNullException.ThrowIfNull(options);
         _options = options.Value;
         _dialler = new ServerDialler(dialler);
+        _reach = new ServerReach(_options.LauncherFolder, _options.StateFolder);
         _time = time;
         _log = log;
     }
@@ -50,6 +52,9 @@ public sealed partial class DatalayerProvisioner : IKernelProvisioner
 
     /// <inheritdoc/>
     public bool EnforcesLimits => false;
+
+    /// <inheritdoc/>
+    public IReadOnlyCollection<Type> Powers => [typeof(ICommandHost)];
 
     /// <summary>What the names of our runtimes begin with, made from what tells gateways apart that share a key.</summary>
     internal static string PrefixOf(string dataDirectory)
@@ -129,8 +134,8 @@ public sealed partial class DatalayerProvisioner : IKernelProvisioner
             var runtime = await FindAgainAsync(Control(toControl, StartPatience), pod, state, cancellationToken)
                 ?? throw new GatewayException(ErrorCode.KernelFailed, "The runtime of the sandbox ended while the gateway was away: its reservation is over, or it was ended.");
             var access = AccessOf(runtime);
-            var place = new RuntimePlace(runtime, Control(toControl), toControl, _options.LookInterval, _time) { SandboxId = description.SandboxId, Access = access };
-            return new ServerHost(place, state with { Access = access }, _dialler.Open(null, access.IsJudged), _time, _log) { IsFoundAgain = true };
+            var place = new RuntimePlace(runtime, Control(toControl), toControl, _options.LookInterval, _time) { SandboxId = description.SandboxId, Access = access, Reach = _reach };
+            return await ServerHost.FindAsync(place, state with { Access = access }, _dialler.Open(null, access.IsJudged), _time, _log, cancellationToken);
         }
         catch
         {
@@ -143,6 +148,7 @@ public sealed partial class DatalayerProvisioner : IKernelProvisioner
     public async Task<IReadOnlyList<string>> RemoveOrphansAsync(IReadOnlySet<string> known, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(known);
+        await _reach.SweepAsync(known, _held, (id, error) => LogNotSwept(_log, error.Message), _time, cancellationToken);
         var removed = new List<string>();
         try
         {
@@ -203,9 +209,11 @@ public sealed partial class DatalayerProvisioner : IKernelProvisioner
 
         try
         {
-            return await control.CreateAsync(spec.Environment.Name, name, Math.Max(rate * 60 * _options.ReservationMinutes, 0.01), cancellationToken);
+            // Not cut short: it would be made all the same, and nobody would know.
+            cancellationToken.ThrowIfCancellationRequested();
+            return await control.CreateAsync(spec.Environment.Name, name, Math.Max(rate * 60 * _options.ReservationMinutes, 0.01), CancellationToken.None);
         }
-        catch (Exception e) when (e is OperationCanceledException or GatewayException { Code: ErrorCode.KernelFailed })
+        catch (GatewayException e) when (e.Code == ErrorCode.KernelFailed)
         {
             // It may have been made, with the answer lost or unreadable: nobody else would ever end it.
             await EndByNameAsync(control, name);
@@ -233,12 +241,13 @@ public sealed partial class DatalayerProvisioner : IKernelProvisioner
     {
         try
         {
+            cancellationToken.ThrowIfCancellationRequested();
             var access = AccessOf(runtime);
             var http = _dialler.Open(null, access.IsJudged);
             try
             {
                 await new JupyterApi(http, access, _time).WaitAsync(_options.IngressTimeout, FirstLook, cancellationToken);
-                var place = new RuntimePlace(runtime, control, toControl, _options.LookInterval, _time) { SandboxId = sandboxId, Access = access };
+                var place = new RuntimePlace(runtime, control, toControl, _options.LookInterval, _time) { SandboxId = sandboxId, Access = access, Reach = _reach };
                 return new ServerHost(place, state with { Access = access }, http, _time, _log);
             }
             catch

@@ -62,6 +62,25 @@ internal sealed partial class JupyterApi(HttpMessageInvoker http, ServerAccess a
             : throw answer.Unexpected("list its kernels");
     }
 
+    /// <summary>Starts a kernel under a name by which it is found again; its id.</summary>
+    internal async Task<string> StartNamedAsync(string name, string kernel, CancellationToken cancellationToken)
+    {
+        var body = new JsonObject { ["path"] = name, ["name"] = name, ["type"] = "console", ["kernel"] = new JsonObject { ["name"] = kernel } };
+        var answer = await _calls.CallAsync(HttpMethod.Post, "api/sessions", body, Slow, cancellationToken);
+        Demand(answer, "start a kernel");
+        return KernelOf(answer.Json) ?? throw answer.Unexpected("start a kernel that has an id");
+    }
+
+    /// <summary>The id of the kernel that was started under a name; <c>null</c> when there is none.</summary>
+    internal async Task<string?> FindNamedAsync(string name, CancellationToken cancellationToken)
+    {
+        var answer = await _calls.CallAsync(HttpMethod.Get, "api/sessions", null, Quick, cancellationToken);
+        Demand(answer, "list its sessions");
+        return answer.Json.ValueKind == JsonValueKind.Array
+            ? answer.Json.EnumerateArray().Take(MaxKernels).Where(session => RestAnswer.TextOf(session, "path") == name).Select(KernelOf).FirstOrDefault(id => id is not null)
+            : throw answer.Unexpected("list its sessions");
+    }
+
     internal async Task InterruptAsync(string id, CancellationToken cancellationToken) =>
         Demand(await _calls.CallAsync(HttpMethod.Post, $"api/kernels/{Checked(id)}/interrupt", null, Quick, cancellationToken), "interrupt the kernel");
 
@@ -99,6 +118,9 @@ internal sealed partial class JupyterApi(HttpMessageInvoker http, ServerAccess a
     }
 
     private static readonly TimeSpan Most = TimeSpan.FromSeconds(4);
+
+    private static string? KernelOf(JsonElement session) =>
+        session.ValueKind == JsonValueKind.Object && session.TryGetProperty("kernel", out var kernel) ? IdOf(kernel) : null;
 
     private static string? IdOf(JsonElement kernel) => RestAnswer.TextOf(kernel, "id") is { } id && KernelId().IsMatch(id) ? id : null;
 

@@ -31,6 +31,9 @@ public sealed class JupyterServerOptions
     /// <summary>Folder for the servers that are started; when empty, <c>hosts/jupyter</c> in the gateway's data directory. Only this gateway may use it. Short: a socket's path ends at 107 bytes.</summary>
     public string StateFolder { get; set; } = "";
 
+    /// <summary>The folder with <c>remote_agent.py</c>.</summary>
+    public string LauncherFolder { get; set; } = Path.Combine(AppContext.BaseDirectory, "kernel-images", "launcher");
+
     /// <summary>The interpreter that runs the servers that are started.</summary>
     public string PythonPath { get; set; } = "/usr/bin/python3";
 
@@ -68,6 +71,7 @@ internal sealed class JupyterServerOptionsValidator : IValidateOptions<JupyterSe
             nameof(options.StateFolder), $"is '{options.StateFolder}'; give an absolute path of at most {ProcessProvisionerOptionsValidator.MaxStateFolderLength} characters, for example /var/lib/kernel-gateway/hosts/jupyter.");
         Check(OciProvisionerOptionsValidator.IsPlainAbsolute(options.PythonPath), nameof(options.PythonPath),
             $"is '{options.PythonPath}'; give an absolute path, for example /usr/bin/python3.11.");
+        Check(OciProvisionerOptionsValidator.IsPlainAbsolute(options.LauncherFolder), nameof(options.LauncherFolder), $"is '{options.LauncherFolder}'; give the absolute path of the folder kernel-images/launcher.");
         Check(options.StartTimeout > TimeSpan.Zero && options.StartTimeout <= TimeSpan.FromMinutes(10), nameof(options.StartTimeout),
             $"is {options.StartTimeout}; give more than zero and at most ten minutes, for example 00:01:00.");
         return wrong.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(wrong);

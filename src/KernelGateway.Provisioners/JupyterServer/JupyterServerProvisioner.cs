@@ -25,6 +25,7 @@ public sealed partial class JupyterServerProvisioner : IKernelProvisioner
     private readonly ServerDialler _dialler;
     private readonly TimeProvider _time;
     private readonly ILogger<JupyterServerProvisioner> _log;
+    private readonly ServerReach _reach;
     private readonly JupyterServerSite _site;
 
     /// <summary>Makes the provisioner; nothing is touched or called before it is asked for something.</summary>
@@ -39,7 +40,8 @@ public sealed partial class JupyterServerProvisioner : IKernelProvisioner
         _dialler = new ServerDialler(dialler);
         _time = time;
         _log = log;
-        _site = new JupyterServerSite(_options, time);
+        _reach = new ServerReach(_options.LauncherFolder, _options.StateFolder);
+        _site = new JupyterServerSite(_options, _reach, time);
     }
 
     /// <inheritdoc/>
@@ -50,6 +52,9 @@ public sealed partial class JupyterServerProvisioner : IKernelProvisioner
 
     /// <inheritdoc/>
     public bool TakesServers => true;
+
+    /// <inheritdoc/>
+    public IReadOnlyCollection<Type> Powers => [typeof(ICommandHost)];
 
     /// <inheritdoc/>
     public string? SystemOf(string environment) => _options.Url.Length > 0 ? $"server {_options.Url}" : _options.StartServers ? "host" : null;
@@ -142,23 +147,18 @@ public sealed partial class JupyterServerProvisioner : IKernelProvisioner
             throw await LauncherHost.GoneAsync(() => _site.RemoveAsync(description.SandboxId));
         }
 
-        var http = _dialler.Open(state.Access.Socket, state.Access.IsJudged);
-        if (place.IsOwn)
-        {
-            await EndUnknownAsync(description.SandboxId, state, new JupyterApi(http, state.Access, _time), cancellationToken);
-        }
-
-        return new ServerHost(place, state, http, _time, _log) { IsFoundAgain = true };
+        return await ServerHost.FindAsync(place, state, _dialler.Open(state.Access.Socket, state.Access.IsJudged), _time, _log, cancellationToken);
     }
 
     /// <inheritdoc/>
-    public Task<IReadOnlyList<string>> RemoveOrphansAsync(IReadOnlySet<string> known, CancellationToken cancellationToken)
+    public async Task<IReadOnlyList<string>> RemoveOrphansAsync(IReadOnlySet<string> known, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(known);
-        return _site.RemoveOrphansAsync(known, (id, error) => LogOrphanStays(_log, id, error.Message), cancellationToken);
+        await _site.SweepCopiesAsync(known, (id, error) => LogOrphanStays(_log, id, error.Message), cancellationToken);
+        return await _site.RemoveOrphansAsync(known, (id, error) => LogOrphanStays(_log, id, error.Message), cancellationToken);
     }
 
-    private static ExternalPlace External(string sandboxId, ServerAccess access) => new() { SandboxId = sandboxId, Access = access };
+    private ExternalPlace External(string sandboxId, ServerAccess access) => new() { SandboxId = sandboxId, Access = access, Reach = _reach };
 
     private async Task<ServerPlace> StartAsync(string sandboxId)
     {
@@ -178,23 +178,6 @@ public sealed partial class JupyterServerProvisioner : IKernelProvisioner
     private ServerAccess Requested(string url, string? token) => _options.AllowRequestServers
         ? new ServerAccess(ServerAccess.Parse(url, "serverUrl"), token ?? "", IsJudged: true)
         : throw new GatewayException(ErrorCode.NotSupported, $"This gateway takes no servers of callers. The operator can allow it ({JupyterServerOptions.Section}:{nameof(_options.AllowRequestServers)}).", "serverUrl");
-
-    /// <summary>Started just before the gateway ended, and in no record: nobody can ever use them.</summary>
-    private async Task EndUnknownAsync(string sandboxId, ServerHostState state, JupyterApi api, CancellationToken cancellationToken)
-    {
-        try
-        {
-            var known = state.Kernels.Select(kernel => kernel.ServerId).ToHashSet(StringComparer.Ordinal);
-            foreach (var id in (await api.ListAsync(cancellationToken)).Where(id => !known.Contains(id)))
-            {
-                await api.DeleteAsync(id, cancellationToken);
-            }
-        }
-        catch (GatewayException e)
-        {
-            LogOrphanStays(_log, sandboxId, e.Message); // They end with the server.
-        }
-    }
 
     private string? FindMissing()
     {

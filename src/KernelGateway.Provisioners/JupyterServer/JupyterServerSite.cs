@@ -11,7 +11,7 @@ namespace KernelGateway.Provisioners.JupyterServer;
 
 /// <summary>Starts Jupyter Servers as processes of this host, one for a sandbox, and removes all that is left of them.</summary>
 /// <remarks>They listen at a unix socket that is the gateway's own: no port that somebody else could take or reach, and no wait for full packets.</remarks>
-internal sealed class JupyterServerSite(JupyterServerOptions options, TimeProvider time)
+internal sealed class JupyterServerSite(JupyterServerOptions options, ServerReach reach, TimeProvider time)
 {
     private const string MarkName = KernelPlan.PlaceMarkPrefix + "PLACE";
     private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
@@ -91,6 +91,10 @@ internal sealed class JupyterServerSite(JupyterServerOptions options, TimeProvid
     internal Task<IReadOnlyList<string>> RemoveOrphansAsync(IReadOnlySet<string> known, Action<string, IOException> failed, CancellationToken cancellationToken) =>
         _held.RemoveOrphansAsync(Places, known, RemoveAsync, failed, cancellationToken);
 
+    /// <summary>Removes the copies of sandboxes that are neither known nor held.</summary>
+    internal Task SweepCopiesAsync(IReadOnlySet<string> known, Action<string, IOException> failed, CancellationToken cancellationToken) =>
+        reach.SweepAsync(known, _held, failed, time, cancellationToken);
+
     internal PlaceFolders FoldersOf(string id)
     {
         // A socket's path ends at 107 bytes, and ids may be long.
@@ -98,7 +102,7 @@ internal sealed class JupyterServerSite(JupyterServerOptions options, TimeProvid
         return new PlaceFolders(Path.Combine(Places, id), Path.Combine(options.StateFolder, "s", name, "j"));
     }
 
-    private StartedPlace Open(string id, WatchedProcess process, ServerAccess access) => new(this, process) { SandboxId = id, Access = access };
+    private StartedPlace Open(string id, WatchedProcess process, ServerAccess access) => new(this, process) { SandboxId = id, Access = access, Reach = reach };
 
     /// <summary>In a file and not in arguments or variables, which others can read or kernels inherit.</summary>
     private static Task WriteConfigurationAsync(PlaceFolders folders, string token)

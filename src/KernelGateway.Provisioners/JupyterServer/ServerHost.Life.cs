@@ -50,6 +50,8 @@ internal sealed partial class ServerHost
         }
 
         await _watching;
+        await CloseReachAsync();
+        _utility.Dispose();
         _http.Dispose();
         _place.Dispose();
     }
@@ -135,7 +137,9 @@ internal sealed partial class ServerHost
         var exit = new HostExit("died", _place.WhyGone);
         try
         {
+            await CloseReachAsync();
             await _place.EndAsync(TimeSpan.Zero);
+            await _place.Reach.RemoveAsync(_place.SandboxId, _time);
         }
         catch (IOException e)
         {
@@ -154,9 +158,13 @@ internal sealed partial class ServerHost
         {
             var ended = await Task.WhenAll(_kernels.Values.Where(kernel => !kernel.IsGone && !kernel.IsAdopted).Select(EndInServerAsync));
             left = ended.FirstOrDefault(problem => problem is not null);
+            await EndReachAsync(grace);
         }
 
+        await CloseReachAsync();
+
         await _place.EndAsync(grace);
+        await _place.Reach.RemoveAsync(_place.SandboxId, _time);
         const string Ended = "The sandbox was ended on request.";
         EndKernels(new KernelExit("terminated", Ended, null, null, null));
         _exited.TrySetResult(new HostExit("terminated", Ended));

@@ -27,6 +27,7 @@ internal sealed partial class ServerHost : IKernelHost
     private readonly Task _watching;
     private Task? _ending;
     private string? _adopts;
+    private string? _folder;
 
     /// <param name="place">Where it is; disposed with this.</param>
     /// <param name="plan">What kernels are to be like, and those that there are.</param>
@@ -49,6 +50,13 @@ internal sealed partial class ServerHost : IKernelHost
             {
                 kernel.End(exit);
             }
+        }
+
+        var python = plan.Environment.Kernels.FirstOrDefault(kernel => kernel.Value.Language == "python").Key ?? "python3";
+        _utility = new UtilityKernel(_api, place.Reach.NameOf(place.SandboxId), python, ConnectAsync);
+        if ((plan.Folder ?? place.WorkFolder) is { } folder)
+        {
+            OpenReach(folder);
         }
 
         _watching = WatchAsync();
@@ -92,8 +100,14 @@ internal sealed partial class ServerHost : IKernelHost
         var id = adopted is null ? await StartAsync(launch.KernelName, either.Token) : await FindAsync(adopted, either.Token);
         try
         {
-            var session = await PrepareAsync(id, adopted is not null, variables, launch.WorkingDirectory, either.Token);
-            var kernel = new HostedServerKernel(this, new ServerKernelRecord(launch.KernelId, id, session, adopted is not null));
+            var prepared = await PrepareAsync(id, adopted is not null, variables, launch.WorkingDirectory, either.Token);
+            var kernel = new HostedServerKernel(this, new ServerKernelRecord(launch.KernelId, id, prepared?.Session, adopted is not null));
+            if (prepared?.Folder is { } folder)
+            {
+                OpenReach(folder);
+            }
+
+            await LearnFolderAsync(either.Token);
             lock (_gate)
             {
                 if (_ending is not null)
@@ -122,7 +136,7 @@ internal sealed partial class ServerHost : IKernelHost
 
     public HostDescription Describe()
     {
-        var state = _plan with { Kernels = [.. _kernels.Values.Select(kernel => kernel.Record)], Adopts = _adopts, Place = _place.Describe() };
+        var state = _plan with { Kernels = [.. _kernels.Values.Select(kernel => kernel.Record)], Adopts = _adopts, Folder = _folder, Place = _place.Describe() };
         return new HostDescription(_place.Variant, _place.SandboxId, JsonSerializer.SerializeToElement(state, ServerHostState.Json));
     }
 
@@ -146,8 +160,8 @@ internal sealed partial class ServerHost : IKernelHost
         _ => id,
     };
 
-    /// <returns>What the kernel calls its session; <c>null</c> for one that belongs to somebody, of whom nothing is asked that would have to wait.</returns>
-    private async Task<string?> PrepareAsync(string id, bool isAdopted, Dictionary<string, string> variables, string? folder, CancellationToken cancellationToken)
+    /// <returns>What is known of it then; <c>null</c> for one that belongs to somebody, of whom nothing is asked that would have to wait.</returns>
+    private async Task<PreparedKernel?> PrepareAsync(string id, bool isAdopted, Dictionary<string, string> variables, string? folder, CancellationToken cancellationToken)
     {
         if (isAdopted)
         {

@@ -21,6 +21,9 @@ internal sealed record ServerHostState(
     string? Adopts,
     JsonObject Place)
 {
+    /// <summary>The folder of its files; <c>null</c> while it is not known.</summary>
+    public string? Folder { get; init; }
+
     internal static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web) { RespectRequiredConstructorParameters = true };
 
     /// <exception cref="GatewayException"><see cref="ErrorCode.InvalidArgument"/>: it is not one of this variant.</exception>

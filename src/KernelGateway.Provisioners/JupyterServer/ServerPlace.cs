@@ -12,6 +12,9 @@ internal abstract class ServerPlace : IDisposable
 
     internal required ServerAccess Access { get; init; }
 
+    /// <summary>What reaching its files and commands needs on this host.</summary>
+    internal required ServerReach Reach { get; init; }
+
     /// <summary>Where kernels start unless told otherwise, as they see it; <c>null</c>: where the server starts them.</summary>
     internal virtual string? WorkFolder => null;
 

@@ -5,7 +5,7 @@ using System.Net.Sockets;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using Server = KernelGateway.Jupyter.Tests.Support.JupyterServer;
+using JupyterServerProcess = KernelGateway.Jupyter.Tests.Support.JupyterServer;
 
 namespace KernelGateway.Provisioners.Tests.Datalayer;
 
@@ -15,7 +15,7 @@ public sealed class ControlPlane : IAsyncDisposable
     public const string Key = "the-api-key";
 
     private readonly HttpListener _listener = new();
-    private readonly ConcurrentDictionary<string, (JsonObject Json, Server Server)> _runtimes = new();
+    private readonly ConcurrentDictionary<string, (JsonObject Json, JupyterServerProcess Server)> _runtimes = new();
     private readonly ConcurrentQueue<(int Status, string Body)> _troubles = new();
     private int _number;
 
@@ -45,7 +45,7 @@ public sealed class ControlPlane : IAsyncDisposable
 
     public IEnumerable<string> Pods => _runtimes.Keys;
 
-    public IEnumerable<Server> Servers => _runtimes.Values.Select(runtime => runtime.Server);
+    public IEnumerable<JupyterServerProcess> Servers => _runtimes.Values.Select(runtime => runtime.Server);
 
     /// <summary>The next calls are answered by these, one each.</summary>
     public void Fail(params (int Status, string Body)[] troubles) => Array.ForEach(troubles, _troubles.Enqueue);
@@ -135,7 +135,7 @@ public sealed class ControlPlane : IAsyncDisposable
     private async Task<(int Status, string Body)> CreateAsync(HttpListenerRequest request)
     {
         LastCreate = (await JsonDocument.ParseAsync(request.InputStream)).RootElement;
-        var server = await Server.StartNewAsync();
+        var server = await JupyterServerProcess.StartNewAsync();
         var pod = string.Create(CultureInfo.InvariantCulture, $"runtime-{Interlocked.Increment(ref _number)}");
         var json = new JsonObject
         {

@@ -171,5 +171,5 @@ public sealed class DatalayerTests : KernelProvisionerContract
     private static DatalayerProvisioner Create(DatalayerOptions options, TimeProvider? time = null) =>
         new(Options.Create(options), ServerProvisioners.Dialler("127.0.0.1/32"), time ?? TimeProvider.System, NullLogger<DatalayerProvisioner>.Instance);
 
-    private DatalayerOptions OptionsOf(string key = ControlPlane.Key) => new() { ApiKey = key, Url = _plane.Address, NamePrefix = "kg-test-" };
+    private DatalayerOptions OptionsOf(string key = ControlPlane.Key) => new() { ApiKey = key, Url = _plane.Address, NamePrefix = "kg-test-", StateFolder = State, LauncherFolder = Repository.Launcher };
 }

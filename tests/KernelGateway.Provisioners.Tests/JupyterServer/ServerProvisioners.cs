@@ -16,7 +16,13 @@ internal static class ServerProvisioners
     /// <param name="options">Its settings.</param>
     /// <param name="allowed">Private networks that count as public.</param>
     internal static JupyterServerProvisioner Create(JupyterServerOptions options, params string[] allowed) =>
-        new(Options.Create(options), Dialler(allowed), TimeProvider.System, NullLogger<JupyterServerProvisioner>.Instance);
+        new(Options.Create(WithLauncher(options)), Dialler(allowed), TimeProvider.System, NullLogger<JupyterServerProvisioner>.Instance);
+
+    private static JupyterServerOptions WithLauncher(JupyterServerOptions options)
+    {
+        options.LauncherFolder = Repository.Launcher;
+        return options;
+    }
 
     internal static GuardedDialler Dialler(params string[] allowed) => new(new NetworkGuard(
         Options.Create(new NetworkOptions { AllowedPrivateAddresses = allowed }), Dns.GetHostAddressesAsync, TimeProvider.System, NullLogger<NetworkGuard>.Instance));
