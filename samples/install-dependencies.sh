@@ -17,10 +17,11 @@ usage() {
 
 case "${1:-}" in
   '') ;;
-  # libzmq as the other end of our own ZeroMQ, setpriv to drop rights, what builds images and runs the notebook, and a
-  # Docker engine unless there is one, perhaps from elsewhere, which Debian's must not replace.
+  # libzmq as the other end of our own ZeroMQ, a Jupyter Server as that of its WebSocket, setpriv to drop rights, what
+  # builds images and runs the notebook, and a Docker engine unless there is one, perhaps from elsewhere, which
+  # Debian's must not replace.
   --tests)
-    packages+=(python3-zmq python3-jupyter-client util-linux mmdebstrap squashfs-tools python3-nbclient python3-websocket)
+    packages+=(python3-zmq python3-jupyter-client python3-jupyter-server util-linux mmdebstrap squashfs-tools python3-nbclient python3-websocket)
     [ -x /usr/sbin/dockerd ] || [ -x /usr/bin/dockerd ] || packages+=(docker.io)
     ;;
   --images) packages+=(mmdebstrap squashfs-tools) ;;

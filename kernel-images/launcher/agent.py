@@ -56,6 +56,9 @@ class Agent:
         self.forwarder = Forwarder()
         self.commands = None
         self.deadline = None
+        # How long it stays when nothing runs and nobody is connected (seconds); 0: for ever.
+        self.idle = 0.0
+        self.idle_since = None
         self.terminated = set()
         self.operations = {
             "hello": self.hello,
@@ -85,6 +88,12 @@ class Agent:
     def run(self):
         while True:
             timeout = self.commands.tend() if self.commands is not None else None
+            if self.idle and self.deadline is None:
+                left = self.idle_left()
+                if left == 0.0:
+                    self.begin_shutdown(0)
+                elif left is not None:
+                    timeout = left if timeout is None else min(timeout, left)
             if self.deadline is not None:
                 if self.sweep():
                     return
@@ -93,6 +102,17 @@ class Agent:
                 # An earlier handler of this round may have closed it.
                 if self.selector.get_map().get(key.fd) is key:
                     key.data(events)
+
+    def idle_left(self):
+        """For how long it stays (seconds) when nobody comes; None while it is needed."""
+        running = any(not kernel.ended for kernel in self.kernels.values())
+        if self.peers.connections or running or (self.commands is not None and self.commands.running_count()):
+            self.idle_since = None
+            return None
+        now = time.monotonic()
+        if self.idle_since is None:
+            self.idle_since = now
+        return max(0.0, self.idle_since + self.idle - now)
 
     def drain_wakeups(self, reader):
         try:
@@ -376,18 +396,19 @@ class Agent:
 
 
 def main(argv):
-    options = {"--launcher": None, "--sockets": None, "--logs": None, "--tmp": None}
+    options = {"--launcher": None, "--sockets": None, "--logs": None, "--tmp": None, "--idle": "0"}
     rest = list(argv)
     while len(rest) >= 2 and rest[0] in options:
         options[rest[0]] = rest[1]
         del rest[:2]
     if rest or None in options.values():
-        sys.stderr.write("usage: agent.py --launcher DIR --sockets DIR --logs DIR --tmp DIR\n")
+        sys.stderr.write("usage: agent.py --launcher DIR --sockets DIR --logs DIR --tmp DIR [--idle SECONDS]\n")
         return 2
     # Whatever the one who started us left open is not for kernels.
     os.closerange(3, 1024)
     os.umask(0o077)
     agent = Agent(options["--launcher"], options["--sockets"], options["--logs"], options["--tmp"])
+    agent.idle = float(options["--idle"])
     try:
         agent.open()
     except OSError as error:

@@ -96,13 +96,16 @@ class Commands:
     def describe(self):
         return [{"command": c.name, "running": c.status is None, "said_all": c.logged_end and not c.waiting} for c in self.all.values()]
 
+    def running_count(self):
+        return sum(command.status is None for command in self.all.values())
+
     # Operations -----------------------------------------------------------------------------
 
     def run(self, connection, number, request):
         name, argv, env, cwd = request.get("command"), request.get("argv"), request.get("env"), request.get("cwd")
         if name in self.all:
             raise CommandRefused("known", "The command " + name + " has been started before.")
-        if sum(c.status is None for c in self.all.values()) >= RUNNING_MAX:
+        if self.running_count() >= RUNNING_MAX:
             raise CommandRefused("many", "Too many commands are running.")
         if not isinstance(argv, list) or not argv or not all(isinstance(item, str) for item in argv):
             raise CommandRefused("invalid", "argv must be a list of strings, not empty.")

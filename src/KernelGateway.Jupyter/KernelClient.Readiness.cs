@@ -106,7 +106,7 @@ public sealed partial class KernelClient
         return true;
     }
 
-    private void IopubSpokeToAllProbes()
+    internal void IopubSpokeToAllProbes()
     {
         foreach (var (_, probe) in _probes)
         {

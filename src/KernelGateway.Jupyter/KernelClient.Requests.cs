@@ -115,7 +115,7 @@ public sealed partial class KernelClient
         ThrowIfClosed();
         using var deadline = new CancellationTokenSource(timeout, _options.TimeProvider);
         using var both = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellationToken);
-        var ping = PingAsync(both.Token);
+        var ping = _channels.PingAsync(both.Token);
         if (await Task.WhenAny(ping, _closed.Task) != ping)
         {
             await both.CancelAsync();
@@ -130,23 +130,6 @@ public sealed partial class KernelClient
             ThrowIfClosed();
             throw new KernelException($"The kernel's heartbeat did not answer within {timeout.TotalSeconds:0.#} s.", e);
         }
-    }
-
-    private async Task<TimeSpan> PingAsync(CancellationToken cancellationToken)
-    {
-        await using var socket = await ConnectAsync(KernelChannel.Heartbeat, cancellationToken);
-        ReadOnlyMemory<byte> ping = Guid.NewGuid().ToByteArray();
-        var start = _options.TimeProvider.GetTimestamp();
-        await socket.SendAsync([ping], cancellationToken);
-        while (await socket.ReceiveAsync(cancellationToken) is var echo)
-        {
-            if (echo.Frames.Count == 1 && echo.Frames[0].Span.SequenceEqual(ping.Span))
-            {
-                break;
-            }
-        }
-
-        return _options.TimeProvider.GetElapsedTime(start);
     }
 
     private async Task<JupyterMessage> AskAsync(string type, JObject? content, CancellationToken cancellationToken)

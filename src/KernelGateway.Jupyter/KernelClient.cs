@@ -1,21 +1,19 @@
 using System.Collections.Concurrent;
 using KernelGateway.Jupyter.Messaging;
+using KernelGateway.Jupyter.WebSockets;
 using KernelGateway.Jupyter.Zmtp;
 using Newtonsoft.Json.Linq;
 
 namespace KernelGateway.Jupyter;
 
 /// <summary>
-/// A client of one kernel over its five channels (Jupyter messaging protocol, "Introduction"). Safe for use by many
+/// A client of one kernel over its channels (Jupyter messaging protocol, "Introduction"), by its own sockets or through a Jupyter Server. Safe for use by many
 /// threads. Everything a kernel sends is checked: what is malformed, wrongly signed or too large is dropped and counted.
 /// </summary>
 public sealed partial class KernelClient : IAsyncDisposable
 {
-    private readonly ConnectionFile _connection;
+    private readonly IKernelChannels _channels;
     private readonly KernelClientOptions _options;
-
-    // For what we send; each reading loop has its own, so that checking a large output delays no reply.
-    private readonly MessageSigner _signer;
     private readonly PendingReplies _pending;
     private readonly ConcurrentDictionary<string, KernelExecution> _executions = new(StringComparer.Ordinal);
     private readonly CancellationTokenSource _stop = new();
@@ -23,11 +21,10 @@ public sealed partial class KernelClient : IAsyncDisposable
     // Set once, with the first reason; never faults.
     private readonly TaskCompletionSource<Exception> _closed = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    private KernelClient(ConnectionFile connection, KernelClientOptions options)
+    private KernelClient(KernelClientOptions options, Func<KernelClient, IKernelChannels> channels)
     {
-        _connection = connection;
         _options = options;
-        _signer = new MessageSigner(connection.Key);
+        _channels = channels(this);
         _pending = new PendingReplies(options.MaxPendingRequests);
     }
 
@@ -45,26 +42,25 @@ public sealed partial class KernelClient : IAsyncDisposable
     /// <param name="options">See there; null: defaults.</param>
     /// <param name="cancellationToken">Stops the attempt.</param>
     /// <exception cref="KernelException">It does not listen, or is not who it should be; the message says which.</exception>
-    public static async Task<KernelClient> ConnectAsync(
+    public static Task<KernelClient> ConnectAsync(
         ConnectionFile connection, KernelClientOptions? options = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(connection);
-        var client = new KernelClient(connection, options ?? new KernelClientOptions());
-        try
-        {
-            await client.OpenAsync(cancellationToken);
-            return client;
-        }
-        catch (Exception e)
-        {
-            await client.DisposeAsync();
-            if (e is ZmtpException)
-            {
-                throw new KernelException($"The kernel cannot be reached: {e.Message}", e);
-            }
+        options ??= new KernelClientOptions();
+        return OpenAsync(new KernelClient(options, client => new ZmtpChannels(connection, options, client)), cancellationToken);
+    }
 
-            throw;
-        }
+    /// <summary>Connects to a kernel that lives in a Jupyter Server. A connection that is lost is made again; <see cref="KernelClientOptions.OnIopubReconnected"/> tells of it.</summary>
+    /// <param name="kernel">The server, the kernel's id there, and the token.</param>
+    /// <param name="options">See there; what is said of ipc has no meaning here.</param>
+    /// <param name="cancellationToken">Stops the attempt.</param>
+    /// <exception cref="KernelException">The server cannot be reached, refuses the token, or has no such kernel; the message says which.</exception>
+    public static Task<KernelClient> ConnectAsync(
+        ServerKernel kernel, KernelClientOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(kernel);
+        options ??= new KernelClientOptions();
+        return OpenAsync(new KernelClient(options, client => new WebSocketChannels(kernel, options, client)), cancellationToken);
     }
 
     /// <summary>Makes a request with this client's session.</summary>
@@ -88,7 +84,7 @@ public sealed partial class KernelClient : IAsyncDisposable
         ThrowIfClosed();
         try
         {
-            var sending = Socket(channel).SendAsync(WireFormat.Write(message, _signer), cancellationToken);
+            var sending = _channels.SendAsync(channel, message, cancellationToken);
             if (sending.IsCompletedSuccessfully)
             {
                 return;
@@ -155,15 +151,26 @@ public sealed partial class KernelClient : IAsyncDisposable
     {
         Fail(new ObjectDisposedException(nameof(KernelClient), "The client was closed."));
         await _stop.CancelAsync();
-        foreach (var socket in new[] { _shell, _control, _stdin, _iopub })
-        {
-            if (socket is not null)
-            {
-                await socket.DisposeAsync();
-            }
-        }
+        await _channels.DisposeAsync();
+    }
 
-        _signer.Dispose();
+    private static async Task<KernelClient> OpenAsync(KernelClient client, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await client._channels.OpenAsync(cancellationToken);
+            return client;
+        }
+        catch (Exception e)
+        {
+            await client.DisposeAsync();
+            if (e is ZmtpException)
+            {
+                throw new KernelException($"The kernel cannot be reached: {e.Message}", e);
+            }
+
+            throw;
+        }
     }
 
     private static KernelGoneException Gone(Exception reason) =>

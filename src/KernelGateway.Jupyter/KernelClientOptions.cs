@@ -54,6 +54,12 @@ public sealed record KernelClientOptions
     /// <summary>Is called, in order, for an IOPub message that was dropped, with the reason; not where IOPub is only a wake-up call.</summary>
     public Action<MessageFault>? OnIopubDropped { get; init; }
 
+    /// <summary>
+    /// Is given, in order, what came on shell and nobody waits for: replies to what was sent by <see cref="KernelClient.SendAsync"/>,
+    /// perhaps by an earlier client of the same <see cref="Identity"/>. Of one that was too large <see cref="OnIopubDropped"/> is told.
+    /// </summary>
+    public Func<JupyterMessage, ValueTask>? OnUnclaimedReply { get; init; }
+
     /// <summary>Is given every input_request.</summary>
     public Func<JupyterMessage, ValueTask>? OnInputRequest { get; init; }
 

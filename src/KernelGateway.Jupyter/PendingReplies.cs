@@ -35,8 +35,13 @@ internal sealed class PendingReplies(int capacity)
     public bool TryComplete(KernelChannel channel, JupyterMessage reply) =>
         reply.ParentMsgId is { } parent && Take(channel, parent) is { } waiting && waiting.TrySetResult(reply);
 
-    /// <summary>Fails one request; nothing happens when there is no such request.</summary>
-    public void TryFail(KernelChannel channel, string msgId, KernelException reason) => Fail(Take(channel, msgId), reason);
+    /// <summary>Fails one request; false when there is no such request.</summary>
+    public bool TryFail(KernelChannel channel, string msgId, KernelException reason)
+    {
+        var waiting = Take(channel, msgId);
+        Fail(waiting, reason);
+        return waiting is not null;
+    }
 
     /// <summary>Stops expecting a reply. One that still comes is nobody's.</summary>
     public void Forget(string msgId)

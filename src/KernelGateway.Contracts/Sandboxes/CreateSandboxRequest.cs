@@ -68,4 +68,13 @@ public sealed record CreateSandboxRequest
 
     /// <summary>Another image than that of the environment, by name, for example <c>code-sandboxes-jupyter:latest</c>; only for variants with images (<c>local-docker</c>), and only one that the configuration allows.</summary>
     public string? Image { get; init; }
+
+    /// <summary>For <c>local-jupyter</c>, where the operator allows it: the base address of a Jupyter Server of the caller's own, in which its kernels shall live.</summary>
+    public string? ServerUrl { get; init; }
+
+    /// <summary>The token of that server. Never shown again.</summary>
+    public string? ServerToken { get; init; }
+
+    /// <summary>For <c>local-jupyter</c>: the id of a kernel that lives in the server already and becomes that of the default context. It stays alive when the sandbox ends.</summary>
+    public string? KernelId { get; init; }
 }

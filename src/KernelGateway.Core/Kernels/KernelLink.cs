@@ -82,6 +82,9 @@ internal sealed class KernelLink : IAsyncDisposable
                 Session = identity,
                 OnIopub = message => source.AddAsync(JournalChannel.Iopub, message),
                 OnInputRequest = message => source.AddAsync(JournalChannel.Stdin, message),
+
+                // Runs are sent without waiting for a reply, so that one that comes after a restart of the gateway is taken as well.
+                OnUnclaimedReply = message => message.MsgType == MessageTypes.ExecuteReply ? source.AddAsync(JournalChannel.Shell, message) : ValueTask.CompletedTask,
                 OnIopubDropped = fault => _ = source.AddGapAsync($"A message of the kernel could not be kept: {fault}.").AsTask(),
                 OnIopubReconnected = () => _ = source.AddGapAsync("The connection to the kernel's output was lost for a while.").AsTask(),
             };
@@ -152,17 +155,8 @@ internal sealed class KernelLink : IAsyncDisposable
     }
 
     /// <summary>Sends an execute_request. The reply arrives as an output like everything else.</summary>
-    public async Task ExecuteAsync(JupyterMessage request, CancellationToken cancellationToken)
-    {
-        if (_source is IopubOutputSource iopub)
-        {
-            var reply = Client.RequestAsync(KernelChannel.Shell, request, cancellationToken);
-            _ = PassOnAsync(reply, iopub);
-            return;
-        }
-
-        await Client.SendAsync(KernelChannel.Shell, request, cancellationToken);
-    }
+    public Task ExecuteAsync(JupyterMessage request, CancellationToken cancellationToken) =>
+        Client.SendAsync(KernelChannel.Shell, request, cancellationToken);
 
     public Task SignalAsync(KernelSignal signal, CancellationToken cancellationToken) => _kernel.SignalAsync(signal, cancellationToken);
 
@@ -184,18 +178,6 @@ internal sealed class KernelLink : IAsyncDisposable
 
     internal static GatewayException Failed(KernelExit exit) =>
         new(ErrorCode.KernelFailed, exit.StderrTail is { Length: > 0 } tail ? $"{exit.Message} Its last words: {tail}" : exit.Message);
-
-    private static async Task PassOnAsync(Task<JupyterMessage> reply, IopubOutputSource source)
-    {
-        try
-        {
-            await source.AddAsync(JournalChannel.Shell, await reply);
-        }
-        catch (Exception e) when (e is KernelException or OperationCanceledException or System.Threading.Channels.ChannelClosedException)
-        {
-            // The kernel went away: its end is told by the exit event.
-        }
-    }
 
     private async Task<KernelExit?> PumpAsync()
     {

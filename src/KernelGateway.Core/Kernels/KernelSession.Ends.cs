@@ -106,6 +106,10 @@ internal sealed partial class KernelSession
                     _ = EndWhenLostAsync(link, running);
                 }
             }
+            else
+            {
+                _isGapEarly = true;
+            }
         }
     }
 
@@ -134,7 +138,7 @@ internal sealed partial class KernelSession
             if (_current == running && !running.HasEnded)
             {
                 _current = null;
-                Finish([(running, new Notes.FinishedNote(ExecutionStatus.Error, "Its end was lost: the kernel has gone on, but what it said is damaged.", null, ReasonCodes.Lost))]);
+                Finish([(running, new Notes.FinishedNote(ExecutionStatus.Error, "Its end was lost: the kernel has gone on, but what it said then is missing.", null, ReasonCodes.Lost))]);
                 SendNext();
             }
         }

@@ -12,6 +12,18 @@ internal sealed partial class KernelSession
     /// <summary>Whether it is started by our launcher, which answers more than Jupyter's questions.</summary>
     public bool HasLauncher => _kernel.KeepsLog;
 
+    /// <summary>Whether its variables can be asked for.</summary>
+    public bool TellsVariables => HasLauncher || _kernel.Language == "python";
+
+    /// <summary>Puts a question about variables, in the form that our launcher answers.</summary>
+    public Task<JObject> AskVariablesAsync(bool wait, JObject question, CancellationToken cancellationToken) => AskAsync(
+        "tell its variables",
+        wait,
+        (client, token) => HasLauncher
+            ? client.RequestAsync(KernelChannel.Shell, client.CreateRequest("kg_variables_request", question), token)
+            : PythonVariables.AskAsync(client, question, token),
+        cancellationToken);
+
     /// <summary>Puts a question and waits for its turn, at most as long as configured.</summary>
     /// <param name="what">What is wanted, for the refusal: "complete code".</param>
     /// <param name="wait">Whether to wait while it is busy.</param>

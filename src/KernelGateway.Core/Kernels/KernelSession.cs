@@ -43,6 +43,9 @@ internal sealed partial class KernelSession : IAsyncDisposable
     // The link whose log was found damaged: ends of runs may be missing from then on.
     private KernelLink? _spoiled;
 
+    // Something was found missing before its link was there.
+    private bool _isGapEarly;
+
     // Why the kernel does not answer; null when it does.
     private string? _silence;
 
@@ -304,6 +307,11 @@ internal sealed partial class KernelSession : IAsyncDisposable
         {
             _link = link;
             _silence = null;
+            if (_isGapEarly)
+            {
+                _isGapEarly = false;
+                AskForLostEnd();
+            }
         }
 
         _ = WatchAsync(link);

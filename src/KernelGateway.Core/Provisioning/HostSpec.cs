@@ -17,6 +17,19 @@ public sealed record HostSpec(
 {
     /// <summary>Another image than that of the environment; one of <see cref="IKernelProvisioner.SelectableImages"/>.</summary>
     public string? Image { get; init; }
+
+    /// <summary>The server that the caller names for it; <c>null</c>: the configured one.</summary>
+    public RequestedServer? Server { get; init; }
+}
+
+/// <summary>A Jupyter Server that a caller names, or a kernel in it. Holds a secret, which its text does not show.</summary>
+/// <param name="Url">Its base address; <c>null</c>: the configured server.</param>
+/// <param name="Token">Its token.</param>
+/// <param name="KernelId">A kernel that lives there already, to be the first of the place; <c>null</c>: a new one.</param>
+public sealed record RequestedServer(string? Url, string? Token, string? KernelId)
+{
+    /// <inheritdoc/>
+    public override string ToString() => $"server {Url}, kernel {KernelId}";
 }
 
 /// <summary>What one sandbox may use at most.</summary>

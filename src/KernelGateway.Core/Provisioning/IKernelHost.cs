@@ -19,6 +19,9 @@ public interface IKernelHost : IAsyncDisposable
     /// <summary>The one way out of a place that has no network; <c>null</c> where the place cannot be confined.</summary>
     IEgressDoor? Egress => null;
 
+    /// <summary>False where kernels are started by somebody else, so that none of them keeps a log or knows what our launcher knows, whatever their environment says.</summary>
+    bool RunsLauncher => true;
+
     /// <summary>Starts a kernel. Returns when its process runs, not when it is ready.</summary>
     /// <exception cref="GatewayException"><see cref="ErrorCode.KernelFailed"/> with the reason.</exception>
     Task<IHostedKernel> LaunchKernelAsync(KernelLaunch launch, CancellationToken cancellationToken);

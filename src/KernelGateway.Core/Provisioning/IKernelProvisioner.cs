@@ -17,6 +17,12 @@ public interface IKernelProvisioner
     /// <summary>The images that a caller may choose by name; <c>null</c> when its places do not run on images that can be chosen.</summary>
     IReadOnlyCollection<string>? SelectableImages => null;
 
+    /// <summary>False when nobody holds its places to <see cref="HostSpec.Limits"/>, so that a limit that is asked for must be refused.</summary>
+    bool EnforcesLimits => true;
+
+    /// <summary>True when its places can be in a server that the caller names, <see cref="HostSpec.Server"/>.</summary>
+    bool TakesServers => false;
+
     /// <summary>The optional powers that its places have, for example <see cref="ILimitable"/>; so that a refusal can name the variants that can.</summary>
     IReadOnlyCollection<Type> Powers => [];
 

@@ -1,6 +1,7 @@
 using KernelGateway.Contracts;
 using KernelGateway.Contracts.Executions;
 using KernelGateway.Contracts.Sandboxes;
+using KernelGateway.Core.Environments;
 using KernelGateway.Core.Errors;
 using KernelGateway.Core.Executions;
 using KernelGateway.Core.Faults;
@@ -158,8 +159,12 @@ public sealed partial class Sandbox
     }
 
     private KernelSession NewSession(IKernelHost host, ContextRecord context) => new(
-        Id, context, _environment.Kernels[context.KernelName], host, Journal, _executions, _options, _time, _logger,
+        Id, context, KernelOn(host, _environment.Kernels[context.KernelName]), host, Journal, _executions, _options, _time, _logger,
         (code, reason) => EndOnceAsync(SandboxState.Failed, code, reason, TimeSpan.Zero));
+
+    /// <summary>A kernel that somebody else starts keeps no log, and is interrupted by whoever started it.</summary>
+    private static EnvironmentKernel KernelOn(IKernelHost host, EnvironmentKernel kernel) =>
+        host.RunsLauncher ? kernel : kernel with { KeepsLog = false, InterruptMode = "signal" };
 
     private ContextRecord DefaultPlan => new(DefaultContext, _environment.DefaultKernel, "");
 

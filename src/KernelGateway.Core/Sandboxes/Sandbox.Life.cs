@@ -16,8 +16,9 @@ public sealed partial class Sandbox
     /// <summary>Makes its place and its first kernel; on failure nothing is left but the record that says why.</summary>
     /// <param name="provisioner">Makes its place.</param>
     /// <param name="from">The snapshot it is made from, if any.</param>
+    /// <param name="server">The server that its owner names for it, if any.</param>
     /// <param name="cancellationToken">Stops it.</param>
-    internal async Task StartAsync(IKernelProvisioner provisioner, OpenedSnapshot? from, CancellationToken cancellationToken)
+    internal async Task StartAsync(IKernelProvisioner provisioner, OpenedSnapshot? from, RequestedServer? server, CancellationToken cancellationToken)
     {
         await _life.WaitAsync(cancellationToken);
         try
@@ -27,7 +28,7 @@ public sealed partial class Sandbox
             cancellationToken.ThrowIfCancellationRequested();
             Enter(SandboxState.Starting, null);
             var host = await provisioner.ProvisionAsync(
-                new HostSpec(Id, _environment, _record.Limits, Merge(_environment.Variables, _record.Variables)) { Image = _record.Image }, cancellationToken);
+                new HostSpec(Id, _environment, _record.Limits, Merge(_environment.Variables, _record.Variables)) { Image = _record.Image, Server = server }, cancellationToken);
             Fault.At("sandbox.host_made");
             Change(r => r with { Host = host.Describe() }, host);
             Fault.At("sandbox.host_saved");

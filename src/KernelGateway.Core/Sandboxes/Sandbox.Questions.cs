@@ -3,6 +3,7 @@ using System.Text.Json;
 using System.Text.RegularExpressions;
 using KernelGateway.Contracts.Sandboxes;
 using KernelGateway.Core.Errors;
+using KernelGateway.Core.Kernels;
 using KernelGateway.Jupyter;
 using KernelGateway.Jupyter.Messaging;
 using Newtonsoft.Json.Linq;
@@ -12,7 +13,6 @@ namespace KernelGateway.Core.Sandboxes;
 /// <summary>Its variables, and help with code. History, <c>Out</c> and the counter stay as they are.</summary>
 public sealed partial class Sandbox
 {
-    private const string VariablesRequest = "kg_variables_request";
     private const int MaxVariablesListed = 1000;
     private const int MaxVariablesSet = 1000;
 
@@ -89,8 +89,8 @@ public sealed partial class Sandbox
     {
         await AwakeAsync(cancellationToken);
         var session = Session(contextId);
-        return session.HasLauncher
-            ? await AskAsync(contextId, "tell its variables", wait, (client, ct) => client.RequestAsync(KernelChannel.Shell, client.CreateRequest(VariablesRequest, content), ct), cancellationToken)
+        return session.TellsVariables
+            ? await AskAsync(session, token => session.AskVariablesAsync(wait, content, token), cancellationToken)
             : throw new GatewayException(ErrorCode.NotSupported, $"The kernel '{session.Info.Kernel}' has no such access to its variables. Run code that prints or sets them.", "contextId");
     }
 
@@ -98,12 +98,17 @@ public sealed partial class Sandbox
     {
         await AwakeAsync(cancellationToken);
         var session = Session(contextId);
+        return await AskAsync(session, token => session.AskAsync(what, wait, ask, token), cancellationToken);
+    }
+
+    private async Task<JObject> AskAsync(KernelSession session, Func<CancellationToken, Task<JObject>> ask, CancellationToken cancellationToken)
+    {
         Touch();
         using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _ending.Token);
         JObject reply;
         try
         {
-            reply = await session.AskAsync(what, wait, ask, either.Token);
+            reply = await ask(either.Token);
         }
         catch (OperationCanceledException) when (_ending.IsCancellationRequested)
         {

@@ -100,6 +100,7 @@ public sealed partial class SandboxRegistry : BackgroundService
         }
 
         ImageRequests.Check(record.Image, provisioner, _provisioners.Values);
+        var server = ServerRequests.Of(request, provisioner, _provisioners.Values);
         record = record with { Network = NetworkRequests.ToSettings(request.NetworkPolicy, request.AllowedHosts, request.DeniedHosts, record.Variant, ConfiningVariants(), _network.Options) };
         var sandbox = Register(record, environment, out var known);
         if (known)
@@ -112,7 +113,7 @@ public sealed partial class SandboxRegistry : BackgroundService
 
         try
         {
-            await sandbox.StartAsync(provisioner, from, idempotencyKey is null ? cancellationToken : CancellationToken.None);
+            await sandbox.StartAsync(provisioner, from, server, idempotencyKey is null ? cancellationToken : CancellationToken.None);
         }
         catch (OperationCanceledException)
         {

@@ -30,6 +30,9 @@ public enum MessageFault
     /// <summary>The content is not a JSON object of at most <see cref="JupyterMessage.MaxDepth"/> levels.</summary>
     MalformedContent,
 
+    /// <summary>A WebSocket message whose table of offsets, channel or JSON is not what its protocol says.</summary>
+    MalformedFrame,
+
     /// <summary>The transport cut the message because it was larger than allowed.</summary>
     Oversize,
 }

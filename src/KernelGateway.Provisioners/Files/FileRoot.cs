@@ -1,5 +1,4 @@
 using System.Runtime.InteropServices;
-using System.Text;
 using KernelGateway.Core.Errors;
 using KernelGateway.Core.Files;
 using KernelGateway.Provisioners.Native;
@@ -15,10 +14,6 @@ namespace KernelGateway.Provisioners.Files;
 /// <param name="isAlive">Whether the place is still the one that <paramref name="hostPath"/> was for; asked after it was opened.</param>
 internal sealed class FileRoot(string hostPath, string above, string workFolder, IReadOnlyList<string> closed, Func<bool> isAlive)
 {
-    private readonly string[] _above = Split(above);
-
-    private readonly byte[][] _workFolder = [.. Split(workFolder).Select(Encoding.UTF8.GetBytes)];
-
     /// <summary>Opens it, whoever may own it: what is looked up below it is looked up as the sandbox's user.</summary>
     /// <exception cref="GatewayException"><see cref="ErrorCode.Conflict"/>: the place has ended.</exception>
     internal SafeFileHandle Open()
@@ -40,38 +35,12 @@ internal sealed class FileRoot(string hostPath, string above, string workFolder,
 
     internal static GatewayException Ended() => new(ErrorCode.Conflict, "The sandbox has ended, so its files cannot be reached.");
 
-    /// <summary>The names below the root that a path means.</summary>
-    /// <exception cref="GatewayException"><see cref="ErrorCode.InvalidPath"/>: it leads to where no access is given.</exception>
-    internal byte[][] Locate(SandboxPath path, string field)
-    {
-        byte[][] names = [.. path.IsAbsolute ? BelowRoot(path, field) : _workFolder.Concat(path.Names)];
-        var shown = string.Join('/', names.Select(name => SandboxPath.Show(name)));
-        return closed.FirstOrDefault(one => shown == one || shown.StartsWith(one + "/", StringComparison.Ordinal)) is not { } refused
-            ? names
-            : throw new GatewayException(ErrorCode.InvalidPath, $"'{field}' is in /{refused}, which belongs to the system and holds no files. Code in the sandbox can look at it.", field);
-    }
+    /// <summary>How paths of the place are written.</summary>
+    internal PlacePaths Paths { get; } = new(above, workFolder, closed);
 
-    /// <summary>How names below the root are written inside.</summary>
-    internal string Show(IEnumerable<byte[]> names) => "/" + string.Join('/', _above.Concat(names.Select(name => SandboxPath.Show(name))));
+    /// <inheritdoc cref="PlacePaths.Locate"/>
+    internal byte[][] Locate(SandboxPath path, string field) => Paths.Locate(path, field);
 
-    private IEnumerable<byte[]> BelowRoot(SandboxPath path, string field)
-    {
-        if (_above.Length == 0)
-        {
-            return path.Names;
-        }
-
-        var names = path.Names.Select(name => SandboxPath.Show(name)).ToList();
-        if (names.Count >= _above.Length && names.Take(_above.Length).SequenceEqual(_above))
-        {
-            return path.Names.Skip(_above.Length);
-        }
-
-        // The name it has in other variants, so that the same program works with both.
-        return names.Count > 0 && names[0] == "workspace"
-            ? path.Names.Skip(1)
-            : throw new GatewayException(ErrorCode.InvalidPath, $"'{field}' is outside of the working folder {above} (also called /workspace). Here kernels run without isolation, and only files below it are given access to.", field);
-    }
-
-    private static string[] Split(string path) => path.Split('/', StringSplitOptions.RemoveEmptyEntries);
+    /// <inheritdoc cref="PlacePaths.Show"/>
+    internal string Show(IEnumerable<byte[]> names) => Paths.Show(names);
 }

@@ -28,14 +28,13 @@ internal readonly record struct FileStatus(uint Mode, ulong Inode, ulong Device,
         var changed = BinaryPrimitives.ReadInt64LittleEndian(statx[96..]);
         var changedNanoseconds = BinaryPrimitives.ReadUInt32LittleEndian(statx[104..]);
         var device = ((ulong)BinaryPrimitives.ReadUInt32LittleEndian(statx[136..]) << 32) | BinaryPrimitives.ReadUInt32LittleEndian(statx[140..]);
-        return new FileStatus(
-            BinaryPrimitives.ReadUInt16LittleEndian(statx[28..]),
-            inode,
-            device,
-            size,
-            Time(BinaryPrimitives.ReadInt64LittleEndian(statx[112..]), BinaryPrimitives.ReadUInt32LittleEndian(statx[120..])),
-            string.Create(CultureInfo.InvariantCulture, $"{inode:x}-{size:x}-{changed:x}.{changedNanoseconds:x}"));
+        var modifiedAt = Time(BinaryPrimitives.ReadInt64LittleEndian(statx[112..]), BinaryPrimitives.ReadUInt32LittleEndian(statx[120..]));
+        return new FileStatus(BinaryPrimitives.ReadUInt16LittleEndian(statx[28..]), inode, device, size, modifiedAt, VersionOf(inode, size, changed, changedNanoseconds));
     }
+
+    /// <summary>What changes whenever the file does.</summary>
+    internal static string VersionOf(ulong inode, long size, long changed, uint changedNanoseconds) =>
+        string.Create(CultureInfo.InvariantCulture, $"{inode:x}-{size:x}-{changed:x}.{changedNanoseconds:x}");
 
     internal FileEntry Describe(string path, string? target = null) => new(
         path,
@@ -48,7 +47,7 @@ internal readonly record struct FileStatus(uint Mode, ulong Inode, ulong Device,
         target);
 
     /// <summary>Owners set any time they like, also ones that no calendar has.</summary>
-    private static DateTimeOffset Time(long seconds, uint nanoseconds)
+    internal static DateTimeOffset Time(long seconds, uint nanoseconds)
     {
         const long Last = 253_402_300_799;
         return DateTimeOffset.FromUnixTimeSeconds(Math.Clamp(seconds, 0, Last)).AddTicks(nanoseconds / 100);

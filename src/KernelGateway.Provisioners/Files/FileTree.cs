@@ -1,7 +1,5 @@
-using System.Runtime.InteropServices;
 using KernelGateway.Contracts.Files;
 using KernelGateway.Core.Errors;
-using KernelGateway.Core.Files;
 using Microsoft.Win32.SafeHandles;
 
 namespace KernelGateway.Provisioners.Files;
@@ -12,6 +10,8 @@ internal sealed class FileTree(FileRoot root, FileCalls calls)
     internal FileCalls Calls => calls;
 
     internal FileRoot Root => root;
+
+    internal FileRefusals Refusals { get; } = new(root.Paths);
 
     /// <summary>Opens a folder or file; the last name may be a link only with <see cref="SystemCall.PathOnly"/>.</summary>
     internal SafeFileHandle Open(byte[][] names, int flags, string field)
@@ -26,7 +26,7 @@ internal sealed class FileTree(FileRoot root, FileCalls calls)
     {
         if (names.Length == 0)
         {
-            throw new GatewayException(ErrorCode.InvalidPath, $"'{field}' must name something below {root.Show([])}.", field);
+            throw Refusals.IsRoot(field);
         }
 
         return Open(names[..^1], SystemCall.PathOnly | SystemCall.Directory, field);
@@ -103,46 +103,10 @@ internal sealed class FileTree(FileRoot root, FileCalls calls)
     }
 
     /// <summary>Refuses what is no ordinary file.</summary>
-    internal void DemandFile(FileStatus status, byte[][] names, string field)
-    {
-        var shown = root.Show(names);
-        switch (status.Type)
-        {
-            case FileType.Directory:
-                throw new GatewayException(ErrorCode.IsADirectory, $"'{field}' is a folder: {shown}. Name a file in it.", field);
-            case FileType.Symlink:
-                throw Link(names, field);
-            case FileType.Other:
-                throw new GatewayException(ErrorCode.NotARegularFile, $"'{field}' is a FIFO, socket or device: {shown}. Only ordinary files can be read and written here; code in the sandbox can use the others.", field);
-        }
-    }
+    internal void DemandFile(FileStatus status, byte[][] names, string field) => Refusals.DemandFile(status.Type, names, field);
 
-    private GatewayException Link(byte[][] names, string field) => new(
-        ErrorCode.SymlinkNotFollowed, $"'{field}' leads through the symbolic link {root.Show(names)}, and links are not followed. Use the path it points to.", field);
-
-    private GatewayException Explain(int error, byte[][] names, string field)
-    {
-        var shown = root.Show(names);
-        return error switch
-        {
-            FileCalls.NotFound => new(ErrorCode.FileNotFound, $"'{field}' does not exist in the sandbox: {shown}.", field),
-            FileCalls.SymbolicLink => Link(FindLink(names) ?? names, field),
-            FileCalls.NotAFolder => FindLink(names) is { } link
-                ? Link(link, field)
-                : new(ErrorCode.NotADirectory, $"'{field}' needs a folder where there is none: {shown}.", field),
-            FileCalls.IsAFolder => new(ErrorCode.IsADirectory, $"'{field}' is a folder: {shown}.", field),
-            FileCalls.NotEmpty => new(ErrorCode.DirectoryNotEmpty, $"'{field}' is a folder that is not empty: {shown}. Ask for 'recursive' to remove what is in it too.", field),
-            FileCalls.Exists => new(ErrorCode.AlreadyExists, $"'{field}' exists already: {shown}. Remove it first, or ask for 'overwrite' where it is a file.", field),
-            FileCalls.AccessDenied or FileCalls.NotPermitted => new(ErrorCode.PermissionDenied, $"'{field}' may not be used so by the sandbox's user: {shown}. Its owner and permissions decide.", field),
-            FileCalls.ReadOnlyFileSystem => new(ErrorCode.PermissionDenied, $"'{field}' is in a part of the sandbox that is read-only: {shown}. Write below {root.Show(root.Locate(SandboxPath.Parse("."), field))}.", field),
-            FileCalls.NoSpace or FileCalls.NoQuota => new(ErrorCode.DiskFull, $"The sandbox's disk is full, or has no more room for files, at {shown}. Remove something.", field),
-            FileCalls.FileTooLarge => new(ErrorCode.TooLarge, $"'{field}' would become larger than its file system takes: {shown}.", field),
-            FileCalls.NameTooLong => new(ErrorCode.InvalidPath, $"'{field}' is longer than its file system takes: {shown}.", field),
-            FileCalls.NoDevice => new(ErrorCode.NotARegularFile, $"'{field}' is a FIFO, socket or device: {shown}.", field),
-            FileCalls.Invalid => new(ErrorCode.InvalidPath, $"'{field}' cannot be used so: {shown}. A folder cannot go below itself, for example.", field),
-            _ => new(ErrorCode.HostNotReady, $"'{field}' could not be used: {shown}: {Marshal.GetPInvokeErrorMessage(error)}.", field),
-        };
-    }
+    private GatewayException Explain(int error, byte[][] names, string field) =>
+        Refusals.Explain(error, names, error is FileCalls.SymbolicLink or FileCalls.NotAFolder ? FindLink(names) : null, field);
 
     /// <summary>The first part of a path that is a link, if it still is.</summary>
     private byte[][]? FindLink(byte[][] names)

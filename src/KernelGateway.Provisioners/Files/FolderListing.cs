@@ -22,7 +22,7 @@ internal sealed class FolderListing(FileTree tree, FileListing how, Cancellation
 
     internal FileList List(byte[][] folder)
     {
-        var after = how.Cursor is null ? [] : ReadCursor(how.Cursor);
+        var after = how.Cursor is null ? [] : ReadCursor(how.Cursor, how.Depth);
         using (var top = tree.OpenFolder(folder, "path"))
         {
             Descend(top, folder, [], after);
@@ -155,9 +155,11 @@ internal sealed class FolderListing(FileTree tree, FileListing how, Cancellation
         return names;
     }
 
-    private static byte[] Cursor(byte[][] names) => [.. names.SelectMany(name => name.Prepend((byte)'/')).Skip(1)];
+    /// <summary>Where a page ended, as it is given to who asks for the next.</summary>
+    internal static byte[] Cursor(byte[][] names) => [.. names.SelectMany(name => name.Prepend((byte)'/')).Skip(1)];
 
-    private byte[][] ReadCursor(string cursor)
+    /// <summary>The path below the listed folder in the cursor of a page.</summary>
+    internal static byte[][] ReadCursor(string cursor, int depth)
     {
         var bytes = new byte[Base64Url.GetMaxDecodedLength(cursor.Length)];
         if (Base64Url.IsValid(cursor) && Base64Url.TryDecodeFromChars(cursor, bytes, out var length))
@@ -168,7 +170,7 @@ internal sealed class FolderListing(FileTree tree, FileListing how, Cancellation
                 names.Add(bytes[range]);
             }
 
-            if (names.Count <= how.Depth && names.All(name => name.Length > 0 && !name.AsSpan().SequenceEqual("."u8) && !name.AsSpan().SequenceEqual(".."u8) && !name.Contains((byte)0)))
+            if (names.Count <= depth && names.All(name => name.Length > 0 && !name.AsSpan().SequenceEqual("."u8) && !name.AsSpan().SequenceEqual(".."u8) && !name.Contains((byte)0)))
             {
                 return [.. names];
             }

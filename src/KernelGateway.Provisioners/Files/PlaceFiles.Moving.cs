@@ -1,5 +1,4 @@
 using KernelGateway.Contracts.Files;
-using KernelGateway.Core.Errors;
 using KernelGateway.Core.Files;
 using Microsoft.Win32.SafeHandles;
 
@@ -12,7 +11,7 @@ internal sealed partial class PlaceFiles
         token =>
         {
             var (source, target) = (Root.Locate(from, "from"), Root.Locate(to, "to"));
-            DemandApart(source, target);
+            _tree.Refusals.DemandApart(source, target);
             using var sourceFolder = _tree.OpenParent(source, "from");
             using var targetFolder = _tree.MakeParent(target, "to");
             Copy(sourceFolder, source, targetFolder, target, overwrite, token);
@@ -24,7 +23,7 @@ internal sealed partial class PlaceFiles
         token =>
         {
             var (source, target) = (Root.Locate(from, "from"), Root.Locate(to, "to"));
-            DemandApart(source, target);
+            _tree.Refusals.DemandApart(source, target);
             using var sourceFolder = _tree.OpenParent(source, "from");
             _tree.Stat(sourceFolder, source[^1], source, "from");
             using var targetFolder = _tree.MakeParent(target, "to");
@@ -81,15 +80,6 @@ internal sealed partial class PlaceFiles
         {
             new TreeRemoval(_tree, CancellationToken.None).RemoveAny(targetFolder, hidden);
             throw;
-        }
-    }
-
-    private void DemandApart(byte[][] source, byte[][] target)
-    {
-        var (from, to) = (Root.Show(source), Root.Show(target));
-        if (to == from || to.StartsWith(from + "/", StringComparison.Ordinal))
-        {
-            throw new GatewayException(ErrorCode.InvalidPath, $"'to' is 'from' itself or within it: {to}. Choose another path.", "to");
         }
     }
 }

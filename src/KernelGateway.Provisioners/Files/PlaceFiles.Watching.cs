@@ -1,6 +1,5 @@
 using System.Runtime.CompilerServices;
 using KernelGateway.Contracts.Files;
-using KernelGateway.Core.Errors;
 using KernelGateway.Core.Files;
 
 namespace KernelGateway.Provisioners.Files;
@@ -9,7 +8,7 @@ namespace KernelGateway.Provisioners.Files;
 internal sealed partial class PlaceFiles
 {
     /// <summary>Watches of one place at once: the system has few for all (fs.inotify.max_user_instances).</summary>
-    private const int MaxWatches = 4;
+    internal const int MaxWatches = 4;
 
     private int _watches;
 
@@ -24,7 +23,7 @@ internal sealed partial class PlaceFiles
         {
             if (Interlocked.Increment(ref _watches) > MaxWatches)
             {
-                throw new GatewayException(ErrorCode.LimitReached, $"A sandbox can have {MaxWatches} watches at once. End one of them, or watch a folder further up.");
+                throw FileRefusals.TooManyWatches(MaxWatches);
             }
 
             using var watch = new FolderWatch(_tree, Root.Locate(path, "path"), recursive, maxFolders, _time);

@@ -87,7 +87,7 @@ internal sealed partial class PlaceFiles
         {
             if (opened == -FileCalls.NotFound)
             {
-                throw new GatewayException(ErrorCode.Conflict, "'offset' is not 0, but nothing has arrived of this upload, or it is complete already. Start again at 0, or look at the file.", "offset");
+                throw FileRefusals.NothingArrived();
             }
 
             _tree.Check(opened, names, "uploadId");
@@ -95,14 +95,14 @@ internal sealed partial class PlaceFiles
             _tree.DemandFile(status, names, "uploadId");
             if (Calls.Lock(file) < 0)
             {
-                throw new GatewayException(ErrorCode.Conflict, "Another part of this upload is being written. Send one after the other.", "uploadId");
+                throw FileRefusals.BusyUpload();
             }
 
             // Asked again under the lock.
             status = _tree.Stat(file, [], names, "uploadId");
             return status.Size == part.Offset
                 ? file
-                : throw new GatewayException(ErrorCode.Conflict, $"'offset' is {part.Offset}, but {status.Size} bytes of this upload have arrived. Go on there.", "offset");
+                : throw FileRefusals.WrongOffset(part.Offset, status.Size);
         }
         catch
         {
@@ -122,7 +122,7 @@ internal sealed partial class PlaceFiles
 
         if (how.IfMatch is not null && how.IfMatch != present?.Version)
         {
-            throw new GatewayException(ErrorCode.FileChanged, $"'path' is not the version asked for any more: {Root.Show(names)}. Read it again.", "path");
+            throw _tree.Refusals.Changed(names);
         }
 
         if (present is { } status)
@@ -162,7 +162,7 @@ internal sealed partial class PlaceFiles
                 var read = await content.ReadAtLeastAsync(buffer, buffer.Length, throwOnEndOfStream: false, cancellationToken);
                 if (offset + read > maxBytes)
                 {
-                    throw new GatewayException(ErrorCode.TooLarge, $"The file may have at most {maxBytes} bytes. Send less, or have Gateway:Files:MaxFileBytes raised.", "path");
+                    throw FileRefusals.OverLimit(maxBytes);
                 }
 
                 _tree.Check(Calls.Write(file, buffer.AsSpan(0, read)), names, "path");
@@ -182,9 +182,7 @@ internal sealed partial class PlaceFiles
     /// <summary>A name that nobody else has.</summary>
     private static byte[] HiddenName() => NameOf(Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(16)));
 
-    private static byte[] NameOf(string uploadId) => uploadId is { Length: >= 8 and <= 64 } && uploadId.All(char.IsAsciiLetterOrDigit)
-        ? Encoding.ASCII.GetBytes(UnfinishedPrefix + uploadId)
-        : throw new GatewayException(ErrorCode.InvalidArgument, "'uploadId' must be 8 to 64 letters and digits.", "uploadId");
+    private static byte[] NameOf(string uploadId) => Encoding.ASCII.GetBytes(UnfinishedPrefix + FileRefusals.CheckUpload(uploadId));
 
     private async Task<T> StreamAsync<T>(Func<CancellationToken, Task<T>> transfer, CancellationToken cancellationToken)
     {

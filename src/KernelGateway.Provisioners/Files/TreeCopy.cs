@@ -1,6 +1,5 @@
 using System.Buffers;
 using KernelGateway.Contracts.Files;
-using KernelGateway.Core.Errors;
 using Microsoft.Win32.SafeHandles;
 
 namespace KernelGateway.Provisioners.Files;
@@ -26,7 +25,7 @@ internal sealed class TreeCopy(FileTree tree, CancellationToken cancellationToke
                 tree.Check(tree.Calls.MakeLink(tree.Calls.ReadLink(fromFolder, from[^1]), toFolder, to[^1]), to, "to");
                 break;
             case FileType.Directory when depth == 0:
-                throw new GatewayException(ErrorCode.TooLarge, $"'from' has folders more than {MaxDepth} deep, at {tree.Root.Show(from)}. Copy parts of it, or let code in the sandbox do it.", "from");
+                throw tree.Refusals.TooDeep(from, MaxDepth);
             case FileType.Directory:
                 CopyFolder(fromFolder, from, toFolder, to, status, depth);
                 break;

@@ -22,16 +22,7 @@ internal static partial class KernelPlan
         IReadOnlyDictionary<string, string> variables,
         LauncherPlace place)
     {
-        if (!KernelId().IsMatch(launch.KernelId))
-        {
-            throw Invalid("kernelId", $"'{launch.KernelId}' is no id of a kernel: 1 to 32 lower-case letters and digits.");
-        }
-
-        if (!environment.Kernels.TryGetValue(launch.KernelName, out var recipe))
-        {
-            throw Invalid("kernelName", $"The environment '{environment.Name}' has no kernel '{launch.KernelName}'; it has {string.Join(", ", environment.Kernels.Keys)}.");
-        }
-
+        var recipe = Check(launch, environment);
         var record = new KernelRecord(launch.KernelId, launch.KernelName, ConnectionFile.NewKey(), recipe.KeepsLog, recipe.InterruptMode == "signal");
         var argv = recipe.Argv.Select(word => word.Replace("{launcher}", place.LauncherInside, StringComparison.Ordinal)).ToList();
         // System.Text.Json for the agent, Newtonsoft on the Jupyter wire: the text is what both agree on.
@@ -40,9 +31,23 @@ internal static partial class KernelPlan
             launch.KernelId,
             argv,
             Merge(place.Variables, [environment.Variables, variables, launch.Variables]),
-            WorkingDirectory(launch.WorkingDirectory, place),
+            WorkingDirectory(launch.WorkingDirectory, place.WorkInside),
             connection);
         return (record, request);
+    }
+
+    /// <summary>Checks id and name; the recipe of that name.</summary>
+    /// <exception cref="GatewayException"><see cref="ErrorCode.InvalidArgument"/>, with the field.</exception>
+    internal static EnvironmentKernel Check(KernelLaunch launch, EnvironmentDefinition environment)
+    {
+        if (!KernelId().IsMatch(launch.KernelId))
+        {
+            throw Invalid("kernelId", $"'{launch.KernelId}' is no id of a kernel: 1 to 32 lower-case letters and digits.");
+        }
+
+        return environment.Kernels.TryGetValue(launch.KernelName, out var recipe)
+            ? recipe
+            : throw Invalid("kernelName", $"The environment '{environment.Name}' has no kernel '{launch.KernelName}'; it has {string.Join(", ", environment.Kernels.Keys)}.");
     }
 
     /// <summary>The connection file as the kernel gets it.</summary>
@@ -92,20 +97,27 @@ internal static partial class KernelPlan
         return merged;
     }
 
-    internal static string WorkingDirectory(string? asked, LauncherPlace place)
+    internal static string WorkingDirectory(string? asked, string workFolder)
     {
         if (string.IsNullOrEmpty(asked))
         {
-            return place.WorkInside;
+            return workFolder;
         }
 
+        CheckFolder(asked);
+
+        // Joined, not resolved: whether it leads out is a question for the sandbox, which it cannot leave.
+        return asked.StartsWith('/') ? asked : $"{workFolder}/{asked}";
+    }
+
+    /// <summary>Checks a folder to start in.</summary>
+    /// <exception cref="GatewayException"><see cref="ErrorCode.InvalidArgument"/>, with the field.</exception>
+    internal static void CheckFolder(string asked)
+    {
         if (asked.Contains('\0', StringComparison.Ordinal) || asked.Length > 4000)
         {
             throw Invalid("workingDirectory", "The working directory is no path.");
         }
-
-        // Joined, not resolved: whether it leads out is a question for the sandbox, which it cannot leave.
-        return asked.StartsWith('/') ? asked : $"{place.WorkInside}/{asked}";
     }
 
     private static GatewayException Invalid(string field, string message) => new(ErrorCode.InvalidArgument, message, field);

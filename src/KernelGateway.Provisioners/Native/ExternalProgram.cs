@@ -1,5 +1,6 @@
 using System.ComponentModel;
 using System.Diagnostics;
+using System.Globalization;
 using DiagnosticsProcess = System.Diagnostics.Process;
 
 namespace KernelGateway.Provisioners.Native;
@@ -58,6 +59,19 @@ internal static class ExternalProgram
         using var process = Start(start, null);
         await EndAsync(process, Task.CompletedTask, within, time);
         return new Result(process.ExitCode, "", TextTail.OfFile(stdio));
+    }
+
+    /// <summary>Starts a program in the background that is not our child and has a session of its own, so that it outlives us; its output is appended to a file.</summary>
+    /// <returns>Its number.</returns>
+    /// <exception cref="IOException">It was not started.</exception>
+    /// <exception cref="Win32Exception">The shell could not be started.</exception>
+    /// <exception cref="TimeoutException">The shell did not end in time and was killed.</exception>
+    internal static async Task<int> StartAloneAsync(IEnumerable<string> command, string folder, string stdio, TimeSpan within, TimeProvider time, IReadOnlyDictionary<string, string> variables)
+    {
+        // The background process of a shell leads no group, so that setsid becomes the program itself and $! is its number.
+        const string Script = "umask 077; out=$1; cd \"$2\" || exit 1; shift 2; setsid \"$@\" </dev/null >>\"$out\" 2>&1 & echo $!";
+        var result = await RunAsync("/bin/sh", ["-c", Script, "sh", stdio, folder, .. command], within, time, variables);
+        return int.TryParse(result.Output, NumberStyles.None, CultureInfo.InvariantCulture, out var pid) ? pid : throw new IOException(result.Error);
     }
 
     private static DiagnosticsProcess Start(ProcessStartInfo start, IReadOnlyDictionary<string, string>? variables)

@@ -1,6 +1,4 @@
-using System.Collections.Concurrent;
 using System.ComponentModel;
-using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 using KernelGateway.Core.Errors;
@@ -16,8 +14,7 @@ internal sealed class ProcessSite(ProcessProvisionerOptions options, TimeProvide
     private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
     private static readonly TimeSpan CallDeadline = TimeSpan.FromSeconds(30);
 
-    // Sandboxes that this process makes or holds: a sweep leaves them alone.
-    private readonly ConcurrentDictionary<string, bool> _held = new();
+    private readonly HeldPlaces _held = new();
 
     private string Places => Path.Combine(options.StateFolder, "places");
 
@@ -26,7 +23,7 @@ internal sealed class ProcessSite(ProcessProvisionerOptions options, TimeProvide
     internal async Task<ProcessPlace> StartAsync(string id)
     {
         var folders = FoldersOf(id);
-        if (Directory.Exists(folders.Root) || !_held.TryAdd(id, true))
+        if (Directory.Exists(folders.Root) || !_held.TryHold(id))
         {
             throw new GatewayException(ErrorCode.Conflict, $"There is a sandbox '{id}' on this host already.");
         }
@@ -63,7 +60,7 @@ internal sealed class ProcessSite(ProcessProvisionerOptions options, TimeProvide
             return null;
         }
 
-        _held[id] = true;
+        _held.Hold(id);
         return Open(id, process);
     }
 
@@ -85,41 +82,11 @@ internal sealed class ProcessSite(ProcessProvisionerOptions options, TimeProvide
         LetGo(id);
     }
 
-    internal void LetGo(string id) => _held.TryRemove(id, out _);
+    internal void LetGo(string id) => _held.LetGo(id);
 
-    /// <summary>Removes sandboxes that are neither known nor held.</summary>
-    /// <param name="known">Whom to leave alone.</param>
-    /// <param name="failed">Is told of each that cannot be removed; the others still are.</param>
-    /// <param name="cancellationToken">Stops before the next.</param>
-    internal async Task<IReadOnlyList<string>> RemoveOrphansAsync(IReadOnlySet<string> known, Action<string, IOException> failed, CancellationToken cancellationToken)
-    {
-        var removed = new List<string>();
-        if (!Directory.Exists(Places))
-        {
-            return removed;
-        }
-
-        foreach (var id in Directory.EnumerateDirectories(Places).Select(path => Path.GetFileName(path)).ToList())
-        {
-            if (known.Contains(id) || _held.ContainsKey(id))
-            {
-                continue;
-            }
-
-            cancellationToken.ThrowIfCancellationRequested();
-            try
-            {
-                await RemoveAsync(id);
-                removed.Add(id);
-            }
-            catch (IOException error)
-            {
-                failed(id, error);
-            }
-        }
-
-        return removed;
-    }
+    /// <inheritdoc cref="HeldPlaces.RemoveOrphansAsync"/>
+    internal Task<IReadOnlyList<string>> RemoveOrphansAsync(IReadOnlySet<string> known, Action<string, IOException> failed, CancellationToken cancellationToken) =>
+        _held.RemoveOrphansAsync(Places, known, RemoveAsync, failed, cancellationToken);
 
     internal PlaceFolders FoldersOf(string id)
     {
@@ -128,21 +95,8 @@ internal sealed class ProcessSite(ProcessProvisionerOptions options, TimeProvide
         return new PlaceFolders(Path.Combine(Places, id), Path.Combine(options.StateFolder, "s", name));
     }
 
-    private async Task<int> RunAgentAsync(PlaceFolders folders, string id)
-    {
-        // The background process of a shell leads no group, so that setsid becomes the agent itself and $! is its number.
-        const string Script = "umask 077; out=$1; shift; setsid \"$@\" </dev/null >>\"$out\" 2>&1 & echo $!";
-        var variables = new Dictionary<string, string>(VariablesOf(folders, id));
-        var result = await ExternalProgram.RunAsync(
-            "/bin/sh",
-            ["-c", Script, "sh", folders.Stdio, .. LauncherCommand.For(options.PythonPath, options.LauncherFolder, folders.Sockets, folders.Logs, folders.Tmp)],
-            CallDeadline,
-            time,
-            variables);
-        return int.TryParse(result.Output, NumberStyles.None, CultureInfo.InvariantCulture, out var pid)
-            ? pid
-            : throw new IOException(result.Error);
-    }
+    private Task<int> RunAgentAsync(PlaceFolders folders, string id) => ExternalProgram.StartAloneAsync(
+        LauncherCommand.For(options.PythonPath, options.LauncherFolder, folders.Sockets, folders.Logs, folders.Tmp), "/", folders.Stdio, CallDeadline, time, VariablesOf(folders, id));
 
     private ProcessPlace Open(string id, WatchedProcess process)
     {

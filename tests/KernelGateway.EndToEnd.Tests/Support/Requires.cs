@@ -15,7 +15,7 @@ internal static class Requires
         Need(Directory.Exists("/usr/lib/python3/dist-packages/ipykernel"), "python3-ipykernel is missing.");
     }
 
-    /// <summary>A module of the environment <c>python-scientific</c>.</summary>
+    /// <summary>A module of the system's Python.</summary>
     public static void Module(string name) =>
         Need(Directory.Exists($"/usr/lib/python3/dist-packages/{name}"), $"python3-{name} is missing.");
 

@@ -134,6 +134,8 @@ public sealed class KernelClientTests(string transport)
                 comm.on_msg(lambda m: comm.send({'echo': m['content']['data']['n']}))
             get_ipython().kernel.comm_manager.register_target('talk', opened)
             """);
+        var heard = new List<string>();
+        using var listening = _client.ListenToComm("c1", data => heard.Add(data.ToString(Newtonsoft.Json.Formatting.None)));
         await _client.OpenCommAsync("c1", "talk", new JObject { ["from"] = "us" }, cancellationToken);
         await _client.SendCommAsync("c1", new JObject { ["n"] = 7 }, cancellationToken);
         var comms = await _client.CommInfoAsync("talk", cancellationToken);
@@ -143,6 +145,8 @@ public sealed class KernelClientTests(string transport)
         await _client.RunAsync("pass"); // IOPub keeps its order: what the comm said is here by now.
         _published.Where(m => m.MsgType == MessageTypes.CommMsg).Select(m => m.Content["data"]!.ToString(Newtonsoft.Json.Formatting.None))
             .Should().Equal("{\"hello\":\"us\"}", "{\"echo\":7}");
+        heard.Should().Equal("{\"hello\":\"us\"}", "{\"echo\":7}");
+        ((Action)(() => _client.ListenToComm("c1", _ => { }))).Should().Throw<InvalidOperationException>("one listener each");
     }
 
     [TestCase("import time; time.sleep(60)")]

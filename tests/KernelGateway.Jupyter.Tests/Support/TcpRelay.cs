@@ -13,6 +13,7 @@ public sealed class TcpRelay : IAsyncDisposable
     private readonly List<TcpClient> _open = [];
     private readonly Task _accepting;
     private bool _isCut;
+    private volatile TaskCompletionSource? _frozen;
 
     public TcpRelay(int target)
     {
@@ -34,8 +35,12 @@ public sealed class TcpRelay : IAsyncDisposable
         }
     }
 
+    /// <summary>Takes what is sent and passes nothing on, as a line does whose other end was unplugged; <see cref="Mend"/> ends it for new connections.</summary>
+    public void Freeze() => _frozen = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+
     public void Mend()
     {
+        _frozen = null;
         lock (_gate)
         {
             _isCut = false;
@@ -80,15 +85,29 @@ public sealed class TcpRelay : IAsyncDisposable
         {
             await server.ConnectAsync(IPAddress.Loopback, _target, _stop.Token);
             await Task.WhenAny(
-                client.GetStream().CopyToAsync(server.GetStream(), _stop.Token),
-                server.GetStream().CopyToAsync(client.GetStream(), _stop.Token));
+                CopyAsync(client.GetStream(), server.GetStream()),
+                CopyAsync(server.GetStream(), client.GetStream()));
         }
-        catch (Exception e) when (e is SocketException or ObjectDisposedException or InvalidOperationException or OperationCanceledException)
+        catch (Exception e) when (e is SocketException or ObjectDisposedException or InvalidOperationException or OperationCanceledException or IOException)
         {
             // Cut, or stopped.
         }
 
         client.Dispose();
         server.Dispose();
+    }
+
+    private async Task CopyAsync(NetworkStream from, NetworkStream to)
+    {
+        var buffer = new byte[64 * 1024];
+        while (await from.ReadAsync(buffer, _stop.Token) is > 0 and var count)
+        {
+            if (_frozen is { } frozen)
+            {
+                await frozen.Task.WaitAsync(_stop.Token); // For ever: nobody completes it.
+            }
+
+            await to.WriteAsync(buffer.AsMemory(0, count), _stop.Token);
+        }
     }
 }

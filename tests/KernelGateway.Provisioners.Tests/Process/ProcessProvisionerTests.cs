@@ -1,6 +1,5 @@
 using KernelGateway.Core.Errors;
 using KernelGateway.Core.Provisioning;
-using KernelGateway.Provisioners.Launcher;
 using KernelGateway.Provisioners.Process;
 using KernelGateway.Provisioners.Tests.Contract;
 using KernelGateway.Provisioners.Tests.Support;
@@ -22,8 +21,6 @@ public sealed class ProcessProvisionerTests : KernelProvisionerContract
         StateFolder = state,
         LauncherFolder = Repository.Launcher,
     });
-
-    protected override int AgentOf(HostDescription description) => LauncherState.Read(description, Variant).PlaceNumber("pid");
 
     [Test]
     public async Task It_is_refused_unless_the_configuration_allows_it(CancellationToken cancellationToken)

@@ -50,13 +50,15 @@ internal sealed class RunningKernel : IAsyncDisposable
 {
     private static readonly TimeSpan ReadyWithin = TimeSpan.FromSeconds(30);
 
-    private RunningKernel(IHostedKernel kernel, KernelClient client)
+    private readonly IHostedKernel? _kernel;
+
+    private RunningKernel(IHostedKernel? kernel, KernelClient client)
     {
-        Kernel = kernel;
+        _kernel = kernel;
         Client = client;
     }
 
-    internal IHostedKernel Kernel { get; }
+    internal IHostedKernel Kernel => _kernel ?? throw new InvalidOperationException("This kernel is no place's.");
 
     internal KernelClient Client { get; }
 
@@ -69,6 +71,9 @@ internal sealed class RunningKernel : IAsyncDisposable
         await client.WaitForReadyAsync(ReadyWithin, cancellationToken);
         return new RunningKernel(kernel, client);
     }
+
+    /// <summary>A kernel that is no place's.</summary>
+    internal static RunningKernel Of(KernelClient client) => new(null, client);
 
     /// <summary>Runs code; its standard output, and for an error "ERROR name: value" behind it.</summary>
     internal async Task<string> RunAsync(string code, CancellationToken cancellationToken)

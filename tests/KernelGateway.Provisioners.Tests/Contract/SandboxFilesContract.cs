@@ -7,8 +7,10 @@ using KernelGateway.Provisioners.Tests.Support;
 
 namespace KernelGateway.Provisioners.Tests.Contract;
 
-/// <summary>Files of a place.</summary>
-public abstract partial class KernelProvisionerContract
+/// <summary>What the files of every place must do, however they are reached.</summary>
+[NonParallelizable]
+[CancelAfter(90_000)]
+public abstract class SandboxFilesContract
 {
     private const long Cap = 1 << 20;
 
@@ -381,7 +383,7 @@ public abstract partial class KernelProvisionerContract
         var (files, kernel) = await OpenFilesAsync(cancellationToken);
         await using (kernel)
         {
-            await kernel.RunAsync("import os\nos.mkdir('deep'); os.chdir('deep')\nfor i in range(10000):\n  os.mkdir('d'); os.chdir('d')\nos.chdir(os.environ['HOME'])", cancellationToken);
+            await kernel.RunAsync($"import os\nos.mkdir('deep'); os.chdir('deep')\nfor i in range({DeepFolders}):\n  os.mkdir('d'); os.chdir('d')\nos.chdir(os.environ['HOME'])", cancellationToken);
             await files.RemoveAsync(SandboxPath.Parse("deep"), recursive: true, cancellationToken);
             await kernel.RunAsync("os.mkdir('wide')\nfor i in range(15000): open(f'wide/{i:06}', 'w').close()", cancellationToken);
             var first = await files.ListAsync(SandboxPath.Parse("wide"), new FileListing(1, 1000, null), cancellationToken);
@@ -418,7 +420,7 @@ public abstract partial class KernelProvisionerContract
         }
 
         await kernel.DisposeAsync();
-        await EndHostsAsync();
+        await EndPlacesAsync();
         while (await changes.MoveNextAsync())
         {
             // What happened at the end.
@@ -486,20 +488,14 @@ public abstract partial class KernelProvisionerContract
         }
     }
 
-    /// <summary>A new place with a kernel, and its files.</summary>
-    private protected async Task<(ISandboxFiles Files, RunningKernel Kernel)> OpenFilesAsync(CancellationToken cancellationToken)
-    {
-        var host = await ProvisionAsync(cancellationToken);
-        return (((IFileHost)host).Files, await RunningKernel.LaunchAsync(host, TestKernels.Python("k1"), cancellationToken));
-    }
+    /// <summary>How deep a tree is removed: deeper than any recursion can follow.</summary>
+    private protected virtual int DeepFolders => 10_000;
 
-    private async Task EndHostsAsync()
-    {
-        foreach (var host in _hosts)
-        {
-            await host.TerminateAsync(TimeSpan.Zero, CancellationToken.None);
-        }
-    }
+    /// <summary>A new place with a kernel, and its files.</summary>
+    private protected abstract Task<(ISandboxFiles Files, RunningKernel Kernel)> OpenFilesAsync(CancellationToken cancellationToken);
+
+    /// <summary>Ends all places, as their owner does.</summary>
+    private protected abstract Task EndPlacesAsync();
 
     private protected static string Quote(string text) => $"'{text}'";
 

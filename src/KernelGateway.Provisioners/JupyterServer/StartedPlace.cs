@@ -1,0 +1,42 @@
+using System.Text.Json.Nodes;
+using KernelGateway.Provisioners.Native;
+
+namespace KernelGateway.Provisioners.JupyterServer;
+
+/// <summary>A Jupyter Server that the gateway has started for one sandbox, as a process of this host.</summary>
+internal sealed class StartedPlace(JupyterServerSite site, WatchedProcess server) : ServerPlace
+{
+    internal override string Variant => JupyterServerProvisioner.VariantName;
+
+    internal override bool IsOwn => true;
+
+    internal override string RunsOn => "host";
+
+    internal override string WorkFolder => site.FoldersOf(SandboxId).Work;
+
+    internal override Task Gone => server.Exited;
+
+    internal override string WhyGone => TextTail.OfFile(site.FoldersOf(SandboxId).Stdio) is { Length: > 0 } words
+        ? $"The Jupyter Server of the sandbox ended unexpectedly. Its last words: {words}"
+        : "The Jupyter Server of the sandbox ended unexpectedly.";
+
+    internal override async Task EndAsync(TimeSpan grace)
+    {
+        if (grace > TimeSpan.Zero)
+        {
+            // It asks its kernels to end, and then ends.
+            server.Signal(LibC.SigTerm);
+            await site.WaitAsync(server.Exited, grace);
+        }
+
+        await site.RemoveAsync(SandboxId);
+    }
+
+    internal override JsonObject Describe() => new() { ["pid"] = server.Pid, ["startedAt"] = server.StartedAt };
+
+    public override void Dispose()
+    {
+        server.Dispose();
+        site.LetGo(SandboxId);
+    }
+}

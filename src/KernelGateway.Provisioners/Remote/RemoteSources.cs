@@ -1,0 +1,71 @@
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using KernelGateway.Core.Errors;
+
+namespace KernelGateway.Provisioners.Remote;
+
+/// <summary>The code that is sent to the utility kernel, as expressions for it to evaluate.</summary>
+/// <remarks>Expressions leave nothing behind: no names, no history, and no copy of the code for tracebacks, as executed code does.</remarks>
+internal sealed class RemoteSources
+{
+    // In the order in which they import each other.
+    private static readonly string[] Modules = ["remote_paths", "remote_trees", "remote_files", "remote_watch", "remote_commands", "remote_agent"];
+
+    private static readonly string[] AgentFiles =
+        ["agent.py", "agent_commands.py", "agent_forwarder.py", "agent_peers.py", "agent_processes.py", "kernel_log.py"];
+
+    private const string Installer = """
+        import sys, types
+        for name, source in SOURCES:
+            module = types.ModuleType(name)
+            sys.modules[name] = module
+            exec(compile(source, "<kernel gateway: " + name + ">", "exec"), module.__dict__)
+        sys.modules[NAME] = module
+        """;
+
+    private static readonly JsonSerializerOptions Plain = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
+    private readonly string _name;
+
+    private RemoteSources(string install, string name, JsonObject agent)
+    {
+        Install = install;
+        _name = name;
+        Agent = agent;
+    }
+
+    /// <summary>Makes the code known in the kernel.</summary>
+    internal string Install { get; }
+
+    /// <summary>What runs the commands: file name → source.</summary>
+    internal JsonObject Agent { get; }
+
+    /// <exception cref="GatewayException"><see cref="ErrorCode.HostNotReady"/>: the gateway's own files are incomplete.</exception>
+    internal static RemoteSources Read(string launcherFolder)
+    {
+        try
+        {
+            var modules = new JsonArray([.. Modules.Select(name => (JsonNode)new JsonArray(name, File.ReadAllText(Path.Combine(launcherFolder, name + ".py"))))]);
+            var agent = new JsonObject(AgentFiles.Select(name => KeyValuePair.Create(name, (JsonNode?)File.ReadAllText(Path.Combine(launcherFolder, name)))));
+            var text = modules.ToJsonString();
+
+            // Other code has another name: a gateway of another version does not find this one's.
+            var name = "_kernel_gateway_" + Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text)))[..16];
+            var install = $"__import__('builtins').exec({Literal(Installer)}, {{'NAME': '{name}', 'SOURCES': __import__('json').loads({Literal(text)})}})";
+            return new RemoteSources(install, name, agent);
+        }
+        catch (IOException e)
+        {
+            throw new GatewayException(ErrorCode.HostNotReady, $"The code for kernels of other servers cannot be read from '{launcherFolder}': {e.Message}");
+        }
+    }
+
+    /// <summary>Calls it; evaluates to an answer, or fails when it is not known in the kernel.</summary>
+    internal string Call(JsonObject request) => $"__import__('sys').modules['{_name}'].call({Literal(request.ToJsonString())})";
+
+    /// <summary>A Python literal of a text that is ASCII only, as the JSON given here is; of such a text JSON and Python write the same.</summary>
+    private static string Literal(string text) => JsonSerializer.Serialize(text, Plain);
+}
