@@ -54,7 +54,7 @@ public sealed partial class DatalayerProvisioner : IKernelProvisioner
     public bool EnforcesLimits => false;
 
     /// <inheritdoc/>
-    public IReadOnlyCollection<Type> Powers => [typeof(ICommandHost)];
+    public IReadOnlyCollection<Type> Powers => [typeof(ICommandHost), typeof(IFileHost)];
 
     /// <summary>What the names of our runtimes begin with, made from what tells gateways apart that share a key.</summary>
     internal static string PrefixOf(string dataDirectory)

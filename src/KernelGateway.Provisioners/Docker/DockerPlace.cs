@@ -28,8 +28,12 @@ internal sealed class DockerPlace(DockerSite site, DockerSandbox sandbox, string
 
     private readonly CgroupMeter _meter = new(site.Layout, cgroup);
     private readonly CgroupLimits _cgroup = new(site.Layout, cgroup, site.Time);
+    private readonly CgroupFreezer _freezer = new(site.Layout, new CgroupLimits(site.Layout, cgroup, site.Time), site.Time);
 
     internal override string Variant => DockerProvisioner.VariantName;
+
+    /// <summary>Not the engine's own pause: that needs an engine that answers, for going on too.</summary>
+    internal override IFreezer Freezer => _freezer;
 
     internal override Task Gone => init.Exited;
 
@@ -108,6 +112,7 @@ internal sealed class DockerPlace(DockerSite site, DockerSandbox sandbox, string
     {
         // The first process of a pid namespace takes all others with it. The pidfd cannot hit a stranger, and needs no engine.
         init.Signal(LibC.SigKill);
+        _freezer.KillFrozen();
         try
         {
             await Gone.WaitAsync(KillPatience, site.Time);

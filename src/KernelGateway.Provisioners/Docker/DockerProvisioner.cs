@@ -53,7 +53,7 @@ public sealed partial class DockerProvisioner : IKernelProvisioner, IDisposable
     public IReadOnlyCollection<string> SelectableImages => [.. _options.AllowedImages];
 
     /// <inheritdoc/>
-    public IReadOnlyCollection<Type> Powers => [typeof(ILimitable), typeof(IMeasurable), typeof(ICommandHost)];
+    public IReadOnlyCollection<Type> Powers => [typeof(ILimitable), typeof(IMeasurable), typeof(ICommandHost), typeof(IFileHost), typeof(IPausable)];
 
     /// <inheritdoc/>
     public string? SystemOf(string environment) => _images.LabelOf(environment);

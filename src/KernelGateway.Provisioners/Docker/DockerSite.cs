@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Text.Json;
 using KernelGateway.Core.Errors;
 using KernelGateway.Core.Faults;
 using KernelGateway.Core.Provisioning;
@@ -98,6 +99,7 @@ internal sealed class DockerSite(DockerProvisionerOptions options, DockerEngine 
     {
         try
         {
+            await KillPausedAsync(sandbox.Container);
             await engine.RemoveAsync(sandbox.Container, CancellationToken.None);
         }
         catch (EngineException error)
@@ -112,6 +114,23 @@ internal sealed class DockerSite(DockerProvisionerOptions options, DockerEngine 
         _slots.Free(sandbox.Slot, sandbox.Id);
         _leftovers.TryRemove(sandbox.Id, out _);
         LetGo(sandbox.Id);
+    }
+
+    /// <summary>Ends one that was paused by a gateway that has forgotten it: version 1 of control groups ends nothing that is frozen, whoever asks.</summary>
+    private async Task KillPausedAsync(string name)
+    {
+        try
+        {
+            var state = await engine.InspectAsync(name, InspectDeadline, CancellationToken.None);
+            if (EngineAnswer.Text(state, "Id") is { } id && EngineAnswer.IsContainerId(id) && GroupOf(PidOf(state), id) is { } cgroup)
+            {
+                new CgroupFreezer(layout, new CgroupLimits(layout, cgroup, time), time).KillFrozen();
+            }
+        }
+        catch (EngineException error) when (error.IsNotFound)
+        {
+            // Nothing can be paused in it.
+        }
     }
 
     /// <summary>This process has nothing to do with the sandbox any more.</summary>
@@ -202,7 +221,7 @@ internal sealed class DockerSite(DockerProvisionerOptions options, DockerEngine 
     private async Task<DockerPlace> OpenStartedAsync(DockerSandbox sandbox, string container, DockerImage image)
     {
         var state = await engine.InspectAsync(container, InspectDeadline, CancellationToken.None);
-        var pid = EngineAnswer.Number(state, "State", "Pid") is > 0 and <= int.MaxValue and var number ? (int)number : 0;
+        var pid = PidOf(state);
         if (WatchedProcess.Open(pid) is not { } process)
         {
             throw new GatewayException(ErrorCode.KernelFailed, $"The container ended at once. {TextTail.Clean(EngineAnswer.Text(state, "State", "Error") ?? "")} {TextTail.OfFile(sandbox.Folders.Stdio)}".TrimEnd());
@@ -212,8 +231,7 @@ internal sealed class DockerSite(DockerProvisionerOptions options, DockerEngine 
         {
             // Said by the engine, and believed only when the kernel of this host says the same: an engine elsewhere, or one that
             // lies, must not make any process of this host ours to kill.
-            var cgroup = layout.GroupIn(File.ReadAllLines($"/proc/{pid}/cgroup"), "memory") ?? "";
-            return cgroup.Contains(container, StringComparison.Ordinal)
+            return GroupOf(pid, container) is { } cgroup
                 ? Open(sandbox, container, cgroup, image.Label, process)
                 : throw new GatewayException(ErrorCode.HostNotReady, $"The Docker engine at {engine.SocketPath} does not run its containers on this host: process {pid} here is not in the control group of container {container[..12]}. Use the engine of this host.");
         }
@@ -221,6 +239,22 @@ internal sealed class DockerSite(DockerProvisionerOptions options, DockerEngine 
         {
             process.Dispose();
             throw;
+        }
+    }
+
+    private static int PidOf(JsonElement state) => EngineAnswer.Number(state, "State", "Pid") is > 0 and <= int.MaxValue and var number ? (int)number : 0;
+
+    /// <summary>The control group of a container's first process; <c>null</c> when this host has no such process, or it is another container's.</summary>
+    private string? GroupOf(int pid, string container)
+    {
+        var file = $"/proc/{pid}/cgroup";
+        try
+        {
+            return layout.GroupIn(File.ReadAllLines(file), "memory") is { } cgroup && cgroup.Contains(container, StringComparison.Ordinal) ? cgroup : null;
+        }
+        catch (IOException)
+        {
+            return null;
         }
     }
 

@@ -54,7 +54,7 @@ public sealed partial class JupyterServerProvisioner : IKernelProvisioner
     public bool TakesServers => true;
 
     /// <inheritdoc/>
-    public IReadOnlyCollection<Type> Powers => [typeof(ICommandHost)];
+    public IReadOnlyCollection<Type> Powers => [typeof(ICommandHost), typeof(IFileHost)];
 
     /// <inheritdoc/>
     public string? SystemOf(string environment) => _options.Url.Length > 0 ? $"server {_options.Url}" : _options.StartServers ? "host" : null;
