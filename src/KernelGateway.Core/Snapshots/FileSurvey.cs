@@ -151,6 +151,12 @@ internal sealed class FileSurvey
             return;
         }
 
+        if (!CanBeNamed(entry.Path))
+        {
+            Leave(entry, "its name cannot be written as a path");
+            return;
+        }
+
         if (entry.Type == FileType.Directory && (Convert.ToInt32(entry.Mode, 8) & 0x140) != 0x140)
         {
             Leave(entry, "its permissions keep the sandbox's own user from what is in it");
@@ -167,6 +173,20 @@ internal sealed class FileSurvey
 
         _entries.Add(entry);
         _byPath[entry.Path] = entry;
+    }
+
+    /// <summary>Names that look like ways upwards, or like overlong forms of them, are refused wherever a path is taken.</summary>
+    private static bool CanBeNamed(string path)
+    {
+        try
+        {
+            _ = SandboxPath.Parse(path);
+            return true;
+        }
+        catch (GatewayException)
+        {
+            return false;
+        }
     }
 
     private void Leave(FileEntry entry, string reason)
