@@ -278,7 +278,7 @@ public sealed partial class DatalayerProvisioner : IKernelProvisioner
             : throw new GatewayException(ErrorCode.KernelFailed, "The Datalayer service names no address at which the runtime's server could be reached.");
 
     private DatalayerControl Control(HttpMessageInvoker http, TimeSpan? within = null) =>
-        new(http, _options.Url, within ?? _options.CallTimeout, KeyOrNull() ?? throw new GatewayException(ErrorCode.NotSupported, NotAllowed), _time);
+        new(http, _options.Url, within ?? _options.CallTimeout, KeyOrNull() ?? throw new GatewayException(ErrorCode.NotSupported, NotAllowed, "variant"), _time);
 
     private string? KeyOrNull()
     {

@@ -1,4 +1,3 @@
-using System.Net;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using KernelGateway.Core.Egress;
@@ -45,8 +44,6 @@ internal static class GatewayServices
         services.AddProvisioners(gateway);
         services.AddOptions<NetworkOptions>().Bind(gateway.GetSection("Network")).ValidateOnStart();
         services.AddSingleton<IValidateOptions<NetworkOptions>, NetworkOptionsValidator>();
-        services.TryAddSingleton<NameResolver>(Dns.GetHostAddressesAsync);
-        services.AddSingleton<NetworkGuard>();
         services.AddSingleton<SandboxRegistry>();
         services.AddHostedService(s => s.GetRequiredService<SandboxRegistry>());
 
