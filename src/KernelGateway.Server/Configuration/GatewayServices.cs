@@ -1,6 +1,5 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
-using KernelGateway.Core.Egress;
 using KernelGateway.Core.Environments;
 using KernelGateway.Core.Journals;
 using KernelGateway.Core.Policies;
