@@ -1,3 +1,4 @@
+using System.Net;
 using KernelGateway.Core.Egress;
 using KernelGateway.Core.Provisioning;
 using KernelGateway.Core.Sandboxes;
@@ -65,6 +66,8 @@ public static class ProvisionerServices
         services.AddSingleton<IValidateOptions<ProcessProvisionerOptions>, ProcessProvisionerOptionsValidator>();
         services.AddSingleton<IKernelProvisioner, ProcessProvisioner>();
 
+        services.TryAddSingleton<NameResolver>(Dns.GetHostAddressesAsync);
+        services.TryAddSingleton<NetworkGuard>();
         services.TryAddSingleton<GuardedDialler>();
         services.AddOptions<JupyterServerOptions>().Bind(gateway.GetSection("LocalJupyter")).ValidateOnStart()
             .PostConfigure<IOptions<DataOptions>>(static (options, data) =>

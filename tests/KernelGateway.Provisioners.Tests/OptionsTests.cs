@@ -1,4 +1,5 @@
 using KernelGateway.Provisioners.Docker;
+using KernelGateway.Provisioners.JupyterServer;
 using KernelGateway.Provisioners.Oci;
 using KernelGateway.Provisioners.Process;
 
@@ -13,6 +14,16 @@ public sealed class OptionsTests
         new OciProvisionerOptionsValidator().Validate(null, new OciProvisionerOptions { StateFolder = "/var/lib/x" }).Failed.Should().BeFalse();
         new DockerProvisionerOptionsValidator().Validate(null, new DockerProvisionerOptions { StateFolder = "/var/lib/x" }).Failed.Should().BeFalse();
         new ProcessProvisionerOptionsValidator().Validate(null, new ProcessProvisionerOptions { StateFolder = "/var/lib/x" }).Failed.Should().BeFalse();
+    }
+
+    [Test]
+    public void Settings_of_Jupyter_servers_that_contradict_each_other_are_named_with_the_way_out()
+    {
+        var options = new JupyterServerOptions { StateFolder = "/srv/x", Url = "http://u:p@x/", Token = "a b", TokenFile = "file", StartServers = true };
+        var failures = string.Join('\n', new JupyterServerOptionsValidator().Validate(null, options).Failures!);
+        failures.Should().ContainAll("Gateway:LocalJupyter:Url must be a plain address", "StartServers and Url exclude each other", "TokenFile and Token are both given", "Token holds something else", "TokenFile is 'file'");
+        failures.Should().NotContain("a b", "it is a secret");
+        new JupyterServerOptionsValidator().Validate(null, new JupyterServerOptions { StateFolder = "/srv/x" }).Failed.Should().BeFalse();
     }
 
     [Test]

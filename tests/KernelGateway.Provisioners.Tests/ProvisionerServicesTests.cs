@@ -16,7 +16,7 @@ public sealed class ProvisionerServicesTests
     public void Every_variant_is_there_under_its_name()
     {
         using var services = Build([]);
-        services.GetServices<IKernelProvisioner>().Select(it => it.Name).Should().BeEquivalentTo("local", "local-docker", "local-eval");
+        services.GetServices<IKernelProvisioner>().Select(it => it.Name).Should().BeEquivalentTo("local", "local-docker", "local-eval", "local-jupyter", "datalayer-runtime");
     }
 
     [Test]
@@ -40,10 +40,11 @@ public sealed class ProvisionerServicesTests
     [Test]
     public void Wrong_settings_are_refused_at_start()
     {
-        using var services = Build(new() { ["Gateway:Local:UidSlots"] = "0", ["Gateway:LocalEval:PythonPath"] = "python3", ["Gateway:LocalDocker:SocketPath"] = "tcp://10.0.0.1:2375" });
+        using var services = Build(new() { ["Gateway:Local:UidSlots"] = "0", ["Gateway:LocalEval:PythonPath"] = "python3", ["Gateway:LocalDocker:SocketPath"] = "tcp://10.0.0.1:2375", ["Gateway:LocalJupyter:Url"] = "ftp://x", ["Gateway:Datalayer:ReservationMinutes"] = "5" });
         var validation = () => services.GetRequiredService<IStartupValidator>().Validate();
         validation.Should().Throw<AggregateException>().Which.Message.Should()
-            .Contain("Gateway:Local:UidSlots is 0; give 1 to 65536").And.Contain("Gateway:LocalEval:PythonPath is 'python3'").And.Contain("Gateway:LocalDocker:SocketPath is 'tcp://10.0.0.1:2375'");
+            .Contain("Gateway:Local:UidSlots is 0; give 1 to 65536").And.Contain("Gateway:LocalEval:PythonPath is 'python3'")
+            .And.Contain("Gateway:LocalDocker:SocketPath is 'tcp://10.0.0.1:2375'").And.Contain("Gateway:LocalJupyter:Url must be").And.Contain("Gateway:Datalayer:ReservationMinutes is 5; give 10 to 1440");
     }
 
     private static ServiceProvider Build(Dictionary<string, string?> settings)

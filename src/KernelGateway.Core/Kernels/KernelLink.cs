@@ -54,6 +54,7 @@ internal sealed class KernelLink : IAsyncDisposable
         IHostedKernel kernel,
         string identity,
         SourcePosition? resume,
+        bool isFoundAgain,
         Func<IReadOnlyList<KernelOutput>, CancellationToken, Task> onOutputs,
         TimeProvider time,
         CancellationToken cancellationToken)
@@ -88,7 +89,7 @@ internal sealed class KernelLink : IAsyncDisposable
                 OnIopubDropped = fault => _ = source.AddGapAsync($"A message of the kernel could not be kept: {fault}.").AsTask(),
                 OnIopubReconnected = () => _ = source.AddGapAsync("The connection to the kernel's output was lost for a while.").AsTask(),
             };
-            if (resume is not null)
+            if (isFoundAgain)
             {
                 await source.AddGapAsync("The gateway was away while this kernel, which keeps no log, went on.");
             }

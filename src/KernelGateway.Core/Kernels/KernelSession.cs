@@ -136,7 +136,7 @@ internal sealed partial class KernelSession : IAsyncDisposable
         KernelId = kernelId;
         try
         {
-            await ConnectAsync(hosted, null, cancellationToken);
+            await ConnectAsync(hosted, cancellationToken);
         }
         catch (Exception e)
         {
@@ -183,7 +183,7 @@ internal sealed partial class KernelSession : IAsyncDisposable
 
         try
         {
-            var link = await OpenLinkAsync(hosted, resume, cancellationToken);
+            var link = await OpenLinkAsync(hosted, resume, isFoundAgain: true, cancellationToken);
             _ = SettleAsync(link, head);
         }
         catch (KernelException e)
@@ -300,9 +300,9 @@ internal sealed partial class KernelSession : IAsyncDisposable
         }
     }
 
-    private async Task<KernelLink> OpenLinkAsync(IHostedKernel hosted, SourcePosition? resume, CancellationToken cancellationToken)
+    private async Task<KernelLink> OpenLinkAsync(IHostedKernel hosted, SourcePosition? resume, bool isFoundAgain, CancellationToken cancellationToken)
     {
-        var link = await KernelLink.OpenAsync(hosted, $"{_sandboxId}-{hosted.Id}", resume, RecordAsync, _time, cancellationToken);
+        var link = await KernelLink.OpenAsync(hosted, $"{_sandboxId}-{hosted.Id}", resume, isFoundAgain, RecordAsync, _time, cancellationToken);
         lock (_gate)
         {
             _link = link;
@@ -319,9 +319,9 @@ internal sealed partial class KernelSession : IAsyncDisposable
         return link;
     }
 
-    private async Task ConnectAsync(IHostedKernel hosted, SourcePosition? resume, CancellationToken cancellationToken)
+    private async Task ConnectAsync(IHostedKernel hosted, CancellationToken cancellationToken)
     {
-        var link = await OpenLinkAsync(hosted, resume, cancellationToken);
+        var link = await OpenLinkAsync(hosted, null, isFoundAgain: false, cancellationToken);
         await link.WaitForReadyAsync(_options.StartTimeout, cancellationToken);
     }
 

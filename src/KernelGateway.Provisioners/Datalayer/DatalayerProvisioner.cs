@@ -29,7 +29,7 @@ public sealed partial class DatalayerProvisioner : IKernelProvisioner
     private readonly TimeProvider _time;
     private readonly ILogger<DatalayerProvisioner> _log;
 
-    // Sandboxes that are being made now: a sweep leaves them alone.
+    // Sandboxes that this process makes or holds: a sweep leaves them alone.
     private readonly Process.HeldPlaces _held = new();
 
     /// <summary>Makes the provisioner; nothing is called before it is asked for something.</summary>
@@ -109,9 +109,10 @@ public sealed partial class DatalayerProvisioner : IKernelProvisioner
                 var runtime = await MakeAsync(control, spec, cancellationToken);
                 return await OpenAsync(runtime, control, toControl, new ServerHostState(spec.Environment, spec.Variables, new ServerAccess(new Uri(_options.Url), ""), [], null, []), spec.SandboxId, cancellationToken);
             }
-            finally
+            catch
             {
                 _held.LetGo(spec.SandboxId);
+                throw;
             }
         }
         catch
@@ -134,7 +135,8 @@ public sealed partial class DatalayerProvisioner : IKernelProvisioner
             var runtime = await FindAgainAsync(Control(toControl, StartPatience), pod, state, cancellationToken)
                 ?? throw new GatewayException(ErrorCode.KernelFailed, "The runtime of the sandbox ended while the gateway was away: its reservation is over, or it was ended.");
             var access = AccessOf(runtime);
-            var place = new RuntimePlace(runtime, Control(toControl), toControl, _options.LookInterval, _time) { SandboxId = description.SandboxId, Access = access, Reach = _reach };
+            var place = new RuntimePlace(runtime, Control(toControl), toControl, _options.LookInterval, _time) { SandboxId = description.SandboxId, Access = access, Reach = _reach, LetGo = _held.LetGo };
+            _held.Hold(description.SandboxId);
             return await ServerHost.FindAsync(place, state with { Access = access }, _dialler.Open(null, access.IsJudged), _time, _log, cancellationToken);
         }
         catch
@@ -247,7 +249,7 @@ public sealed partial class DatalayerProvisioner : IKernelProvisioner
             try
             {
                 await new JupyterApi(http, access, _time).WaitAsync(_options.IngressTimeout, FirstLook, cancellationToken);
-                var place = new RuntimePlace(runtime, control, toControl, _options.LookInterval, _time) { SandboxId = sandboxId, Access = access, Reach = _reach };
+                var place = new RuntimePlace(runtime, control, toControl, _options.LookInterval, _time) { SandboxId = sandboxId, Access = access, Reach = _reach, LetGo = _held.LetGo };
                 return new ServerHost(place, state with { Access = access }, http, _time, _log);
             }
             catch
@@ -278,7 +280,7 @@ public sealed partial class DatalayerProvisioner : IKernelProvisioner
             : throw new GatewayException(ErrorCode.KernelFailed, "The Datalayer service names no address at which the runtime's server could be reached.");
 
     private DatalayerControl Control(HttpMessageInvoker http, TimeSpan? within = null) =>
-        new(http, _options.Url, within ?? _options.CallTimeout, KeyOrNull() ?? throw new GatewayException(ErrorCode.NotSupported, NotAllowed), _time);
+        new(http, _options.Url, within ?? _options.CallTimeout, KeyOrNull() ?? throw new GatewayException(ErrorCode.NotSupported, NotAllowed, "variant"), _time);
 
     private string? KeyOrNull()
     {

@@ -58,5 +58,12 @@ internal sealed class RuntimePlace(DatalayerRuntime runtime, DatalayerControl co
 
     internal override JsonObject Describe() => new() { ["pod"] = runtime.Pod, ["uid"] = runtime.Uid };
 
-    public override void Dispose() => http.Dispose();
+    /// <summary>Is told when the place was let go.</summary>
+    internal required Action<string> LetGo { get; init; }
+
+    public override void Dispose()
+    {
+        http.Dispose();
+        LetGo(SandboxId);
+    }
 }

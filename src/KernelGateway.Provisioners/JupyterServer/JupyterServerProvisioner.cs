@@ -164,7 +164,7 @@ public sealed partial class JupyterServerProvisioner : IKernelProvisioner
     {
         if (!_options.StartServers)
         {
-            throw new GatewayException(ErrorCode.NotSupported, NotAllowed);
+            throw new GatewayException(ErrorCode.NotSupported, NotAllowed, "variant");
         }
 
         return FindMissing() is { } missing

@@ -150,7 +150,8 @@ internal sealed class JupyterServerSite(JupyterServerOptions options, ServerReac
     {
         internal string Work => Path.Combine(Root, "work");
 
-        internal string Tmp => Path.Combine(Root, "tmp");
+        /// <summary>Beside the socket: what runs there makes sockets of its own below it.</summary>
+        internal string Tmp => Path.Combine(Path.GetDirectoryName(Socket)!, "t");
 
         internal string Config => Path.Combine(Root, "config");
 

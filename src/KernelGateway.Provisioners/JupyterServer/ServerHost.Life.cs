@@ -158,6 +158,10 @@ internal sealed partial class ServerHost
         {
             var ended = await Task.WhenAll(_kernels.Values.Where(kernel => !kernel.IsGone && !kernel.IsAdopted).Select(EndInServerAsync));
             left = ended.FirstOrDefault(problem => problem is not null);
+        }
+
+        if (!_place.EndsItsProcesses && (grace > TimeSpan.Zero || !_place.IsOwn))
+        {
             await EndReachAsync(grace);
         }
 

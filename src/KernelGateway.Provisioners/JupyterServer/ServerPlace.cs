@@ -21,6 +21,9 @@ internal abstract class ServerPlace : IDisposable
     /// <summary>Whether all kernels of the server are the sandbox's, and end with it.</summary>
     internal abstract bool IsOwn { get; }
 
+    /// <summary>Whether its end is that of every process in it, commands among them.</summary>
+    internal virtual bool EndsItsProcesses => false;
+
     /// <summary>Where the system inside comes from.</summary>
     internal virtual string? RunsOn => null;
 

@@ -15,8 +15,8 @@ internal sealed record ServerReach(string LauncherFolder, string StateFolder)
     /// <summary>Where the copies of one sandbox are.</summary>
     internal string CopiesOf(string sandboxId) => Path.Combine(Copies, sandboxId);
 
-    /// <summary>The name of a sandbox on the server's machine, on which there may be those of other gateways.</summary>
-    internal string NameOf(string sandboxId) => $"kg-{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes($"{Environment.MachineName}\n{StateFolder}\n{sandboxId}")))[..32]}";
+    /// <summary>The name of a sandbox on the server's machine, on which there may be those of other gateways. Short: it is a part of a socket's path.</summary>
+    internal string NameOf(string sandboxId) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes($"{Environment.MachineName}\n{StateFolder}\n{sandboxId}")))[..16];
 
     /// <summary>Removes the copies of one sandbox.</summary>
     /// <exception cref="IOException">Something is left.</exception>

@@ -10,6 +10,8 @@ internal sealed class StartedPlace(JupyterServerSite site, WatchedProcess server
 
     internal override bool IsOwn => true;
 
+    internal override bool EndsItsProcesses => true;
+
     internal override string RunsOn => "host";
 
     internal override string WorkFolder => site.FoldersOf(SandboxId).Work;

@@ -83,7 +83,17 @@ internal sealed class RemoteCommands : ICommandHost, IAsyncDisposable
     /// <param name="cancellationToken">Stops the waiting.</param>
     internal async Task TerminateAsync(TimeSpan grace, CancellationToken cancellationToken)
     {
-        await AskAsync("shutdown", new JsonObject { ["grace"] = grace.TotalSeconds }, cancellationToken);
+        var request = new JsonObject { ["grace"] = grace.TotalSeconds };
+        try
+        {
+            await AskAsync("shutdown", request, cancellationToken);
+        }
+        catch (GatewayException e) when (e.InnerException is TimeoutException)
+        {
+            // The kernel that was asked is gone. To end what has ended does no harm.
+            await AskAsync("shutdown", request, cancellationToken);
+        }
+
         await _mirror.DisposeAsync();
         _mirror.RemoveAll();
     }

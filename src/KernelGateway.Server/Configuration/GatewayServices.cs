@@ -1,7 +1,5 @@
-using System.Net;
 using System.Text.Json;
 using System.Text.Json.Serialization;
-using KernelGateway.Core.Egress;
 using KernelGateway.Core.Environments;
 using KernelGateway.Core.Journals;
 using KernelGateway.Core.Packages;
@@ -49,8 +47,6 @@ internal static class GatewayServices
         services.AddProvisioners(gateway);
         services.AddOptions<NetworkOptions>().Bind(gateway.GetSection("Network")).ValidateOnStart();
         services.AddSingleton<IValidateOptions<NetworkOptions>, NetworkOptionsValidator>();
-        services.TryAddSingleton<NameResolver>(Dns.GetHostAddressesAsync);
-        services.AddSingleton<NetworkGuard>();
         services.AddSingleton(s => new SnapshotCatalog(
             s.GetRequiredService<DataDirectory>().File("snapshots"), s.GetRequiredService<IOptions<SnapshotOptions>>(), s.GetRequiredService<ILogger<SnapshotCatalog>>()));
         services.AddSingleton<SandboxRegistry>();

@@ -15,7 +15,7 @@ public sealed class BadInputTests
     [
         new object[] { """{"variant":"mainframe"}""", 400, "variant_not_found", "variant", "Choose one of: local" },
         new object[] { """{"environment":"cobol-env"}""", 400, "environment_not_found", "environment", "python-cpu-env" },
-        new object[] { """{"variant":"datalayer"}""", 400, "not_supported", "variant", "Available" },
+        new object[] { """{"variant":"datalayer"}""", 400, "not_supported", "variant", "switched off" },
         new object[] { """{"cpu":0}""", 400, "invalid_argument", "cpu", "between 0.05 and" },
         new object[] { """{"cpu":1e9}""", 400, "invalid_argument", "cpu", "between 0.05 and" },
         new object[] { """{"memoryMb":1}""", 400, "invalid_argument", "memoryMb", "between 64 and" },
