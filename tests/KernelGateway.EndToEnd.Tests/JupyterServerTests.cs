@@ -14,7 +14,7 @@ namespace KernelGateway.EndToEnd.Tests;
 public sealed class JupyterServerTests
 {
     [SetUp]
-    public void NeedServer() => Requires.JupyterServer();
+    public void NeedServer() => Requires.Module("jupyter_server");
 
     [TestCase("started"), TestCase("external"), TestCase("datalayer")]
     public async Task Code_files_commands_and_variables_work_and_live_on_over_a_crash_of_the_gateway_with_a_gap_that_is_told(string kind, CancellationToken cancellationToken)

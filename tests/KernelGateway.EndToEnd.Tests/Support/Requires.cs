@@ -19,9 +19,6 @@ internal static class Requires
     public static void Module(string name) =>
         Need(Directory.Exists($"/usr/lib/python3/dist-packages/{name}"), $"python3-{name} is missing.");
 
-    /// <summary>A Jupyter Server, to be started by tests.</summary>
-    public static void JupyterServer() => Need(Jupyter.Tests.Support.JupyterServer.IsInstalled, "python3-jupyter-server is missing.");
-
     /// <summary>A program of the host.</summary>
     public static void Program(string path) => Need(File.Exists(path), $"{path} is missing.");
 
