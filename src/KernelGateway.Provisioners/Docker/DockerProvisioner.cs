@@ -15,10 +15,6 @@ public sealed partial class DockerProvisioner : IKernelProvisioner, IDisposable
     /// <summary>An agent that lives answers within milliseconds.</summary>
     private static readonly TimeSpan ReattachTimeout = TimeSpan.FromSeconds(10);
 
-    private static readonly TimeSpan ReadyFor = TimeSpan.FromSeconds(1);
-
-    private static readonly ResourceLimits TrialLimits = new(1.0, 256L << 20, 64) { DiskBytes = 16L << 20, DiskInodes = 1024 };
-
     private readonly DockerProvisionerOptions _options;
     private readonly TimeProvider _time;
     private readonly ILogger<DockerProvisioner> _log;
@@ -26,8 +22,6 @@ public sealed partial class DockerProvisioner : IKernelProvisioner, IDisposable
     private readonly DockerImages _images;
     private readonly SemaphoreSlim _preparing = new(1, 1);
     private DockerSite? _site;
-    private EngineFacts? _proven;
-    private volatile ReadyAt? _lastReady;
 
     /// <summary>Makes the provisioner; nothing on the host is touched before it is asked for something.</summary>
     /// <param name="options">Validated settings.</param>
@@ -57,22 +51,6 @@ public sealed partial class DockerProvisioner : IKernelProvisioner, IDisposable
 
     /// <inheritdoc/>
     public string? SystemOf(string environment) => _images.LabelOf(environment);
-
-    /// <inheritdoc/>
-    public async Task<ProvisionerReadiness> CheckAsync(CancellationToken cancellationToken)
-    {
-        // Everybody may ask for readiness, as often as he likes; an engine has better things to do.
-        if (_lastReady is { } last && _time.GetElapsedTime(last.At) < ReadyFor && _site is { HasLeftovers: false })
-        {
-            return last.Readiness;
-        }
-
-        var details = new Dictionary<string, string> { ["socket"] = _options.SocketPath };
-        var reason = await FindMissingAsync(details, cancellationToken);
-        var readiness = new ProvisionerReadiness(reason is null, reason, details);
-        _lastReady = readiness.Ready ? new ReadyAt(_time.GetTimestamp(), readiness) : null;
-        return readiness;
-    }
 
     /// <inheritdoc/>
     public async Task<IKernelHost> ProvisionAsync(HostSpec spec, CancellationToken cancellationToken)
@@ -155,76 +133,6 @@ public sealed partial class DockerProvisioner : IKernelProvisioner, IDisposable
         _preparing.Dispose();
     }
 
-    /// <summary>Everything a sandbox needs, and a trial of it; what is missing, with the way to get it.</summary>
-    private async Task<string?> FindMissingAsync(Dictionary<string, string> details, CancellationToken cancellationToken)
-    {
-        try
-        {
-            var site = await SiteAsync(cancellationToken);
-            var facts = await _engine.FactsAsync(cancellationToken, fresh: true);
-            details["engine"] = facts.Version;
-            details["api"] = facts.ApiVersion;
-            details["cgroupDriver"] = facts.CgroupDriver;
-            details["liveRestore"] = facts.LiveRestore ? "yes" : "no: kernels end when the engine is restarted";
-            details["userNamespace"] = "no: own user ids per sandbox, which are those of the host";
-            details["diskQuota"] = _options.DiskQuota ? "yes" : "no: sandboxes can fill the host's disk";
-            details["stateFolder"] = _options.StateFolder;
-            var policy = PolicyFor(facts);
-            await site.RemoveLeftoversAsync(LogStays);
-            if (await _images.SurveyAsync(cancellationToken) is not { } name)
-            {
-                return $"The Docker engine has none of the images that are configured ({_options.Image}). Make them: sudo kernel-images/build.sh --docker. Or set {DockerProvisionerOptions.Section}:{nameof(_options.Image)}.";
-            }
-
-            details["image"] = name;
-            if (_proven != facts)
-            {
-                await TryOutAsync(site, name, policy, cancellationToken);
-                _proven = facts;
-            }
-
-            return null;
-        }
-        catch (EngineException error)
-        {
-            return error.Message;
-        }
-        catch (GatewayException error)
-        {
-            return error.Message;
-        }
-    }
-
-    private async Task TryOutAsync(DockerSite site, string name, DockerPolicy policy, CancellationToken cancellationToken)
-    {
-        var image = await _images.InspectAsync(name, null, needsPythonKernel: false, policy, cancellationToken);
-        var place = await site.StartAsync($"trial-{Guid.NewGuid():N}", image, TrialLimits, policy, cancellationToken);
-        try
-        {
-            // An engine returns before the filter is in place; the agent's socket says that all of it is.
-            var (socket, _) = await AgentSocket.ConnectAsync(place.Sockets, place.Uid, place.Gone, _options.StartTimeout, _time, cancellationToken);
-            socket.Dispose();
-            if (place.Deviations(_options, TrialLimits, image.Tini is null) is { Count: > 0 } deviations)
-            {
-                throw NotIsolated(deviations);
-            }
-        }
-        finally
-        {
-            try
-            {
-                await place.KillAsync();
-                await place.RemoveAsync();
-            }
-            catch (IOException error)
-            {
-                LogStays(place.SandboxId, error);
-            }
-
-            place.Dispose();
-        }
-    }
-
     /// <summary>Each one is looked at: an engine may be given another runtime at any time.</summary>
     private async Task DemandIsolationAsync(LauncherHost host, DockerPlace place, ResourceLimits limits, bool isEnginesInit)
     {
@@ -293,8 +201,6 @@ public sealed partial class DockerProvisioner : IKernelProvisioner, IDisposable
 
     private static GatewayException NotReady(string reason, Exception? inner = null) =>
         new(ErrorCode.HostNotReady, $"The variant '{VariantName}' cannot be used on this host. {reason}", inner: inner);
-
-    private sealed record ReadyAt(long At, ProvisionerReadiness Readiness);
 
     private void LogStays(string id, IOException error) => LogOrphanStays(_log, id, error.Message);
 
