@@ -11,7 +11,6 @@ internal readonly record struct EgressGoal(Destination Destination, IPAddress Ad
 internal sealed class EgressConnection : IDisposable
 {
     private const byte Socks5 = 5;
-    private const int MaxAddresses = 4;
 
     private readonly EgressProxy _proxy;
     private readonly Socket _client;
@@ -154,7 +153,7 @@ internal sealed class EgressConnection : IDisposable
         }
     }
 
-    private async Task<List<IPAddress>> AddressesAsync(Destination destination, CancellationToken cancellationToken)
+    private async Task<IReadOnlyList<IPAddress>> AddressesAsync(Destination destination, CancellationToken cancellationToken)
     {
         IPAddress[] found;
         try
@@ -171,41 +170,21 @@ internal sealed class EgressConnection : IDisposable
             throw new EgressRefusedException(RefusalKind.Unresolved, $"The name {destination.Host.Name} has no address.");
         }
 
-        var own = _proxy.Guard.OwnAddresses();
-        var judged = found.Select(NetworkGuard.Plain).Distinct().Select(address => (Address: address, Verdict: _proxy.Rules.Decide(destination, address, own))).ToList();
-        var good = judged.Where(one => one.Verdict.Allowed).Select(one => one.Address).Take(MaxAddresses).ToList();
-        if (good.Count == 0)
-        {
-            Demand(destination, judged[0].Verdict);
-        }
-
-        return good;
+        var (allowed, verdict) = JudgedAddresses.Judge(_proxy.Guard, _proxy.Rules, destination, found);
+        Demand(destination, verdict);
+        return allowed;
     }
 
-    private static async Task<Socket> DialAsync(Destination destination, List<IPAddress> addresses, CancellationToken cancellationToken)
+    private static async Task<Socket> DialAsync(Destination destination, IReadOnlyList<IPAddress> addresses, CancellationToken cancellationToken)
     {
-        SocketException? last = null;
-        foreach (var address in addresses)
+        try
         {
-            var socket = new Socket(address.AddressFamily, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
-            try
-            {
-                await socket.ConnectAsync(new IPEndPoint(address, destination.Port), cancellationToken);
-                return socket;
-            }
-            catch (SocketException error)
-            {
-                socket.Dispose();
-                last = error;
-            }
-            catch
-            {
-                socket.Dispose();
-                throw;
-            }
+            return await JudgedAddresses.DialAsync(addresses, destination.Port, cancellationToken);
         }
-
-        throw new EgressRefusedException(RefusalKind.Unreachable, $"{destination} cannot be reached: {last?.Message}");
+        catch (SocketException error)
+        {
+            throw new EgressRefusedException(RefusalKind.Unreachable, $"{destination} cannot be reached: {error.Message}");
+        }
     }
 
     private void Demand(Destination destination, NetworkVerdict verdict)

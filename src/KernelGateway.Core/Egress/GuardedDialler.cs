@@ -1,4 +1,3 @@
-using System.Net;
 using System.Net.Sockets;
 using KernelGateway.Core.Policies;
 
@@ -11,11 +10,9 @@ namespace KernelGateway.Core.Egress;
 /// <param name="guard">What the operator has set.</param>
 public sealed class GuardedDialler(NetworkGuard guard)
 {
-    private const int MaxAddresses = 4;
-
     /// <summary>Connects.</summary>
     /// <exception cref="IOException">It is not allowed, or cannot be reached; the message says which.</exception>
-    public async Task<Socket> ConnectAsync(string host, int port, CancellationToken cancellationToken)
+    public Task<Socket> ConnectAsync(string host, int port, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(host);
         if (!HostName.TryParse(host, out var name, out var problem))
@@ -24,22 +21,22 @@ public sealed class GuardedDialler(NetworkGuard guard)
         }
 
         var destination = new Destination(name, port);
-        var rules = guard.Compile(NetworkSettings.Unlimited with { AllowedHosts = [destination.ToString()] });
+        return ConnectAsync(guard.Compile(NetworkSettings.Unlimited with { AllowedHosts = [destination.ToString()] }), destination, cancellationToken);
+    }
+
+    /// <summary>Connects under rules of the caller's own.</summary>
+    /// <exception cref="IOException">It is not allowed, or cannot be reached; the message says which.</exception>
+    internal async Task<Socket> ConnectAsync(NetworkRules rules, Destination destination, CancellationToken cancellationToken)
+    {
         Demand(destination, rules.Decide(destination));
         using var deadline = new CancellationTokenSource(guard.Options.ConnectTimeout, guard.Time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellationToken);
         try
         {
-            var found = name.Address is { } literal ? [literal] : await guard.Resolver(name.Name, either.Token);
-            var own = guard.OwnAddresses();
-            var judged = found.Select(NetworkGuard.Plain).Distinct().Select(address => (Address: address, Verdict: rules.Decide(destination, address, own))).ToList();
-            var good = judged.Where(one => one.Verdict.Allowed).Select(one => one.Address).Take(MaxAddresses).ToArray();
-            if (good.Length == 0)
-            {
-                Demand(destination, judged.Count > 0 ? judged[0].Verdict : NetworkVerdict.Deny("no address", $"The name {name.Name} has no address."));
-            }
-
-            return await DialAsync(good, port, either.Token);
+            var found = destination.Host.Address is { } literal ? [literal] : await guard.Resolver(destination.Host.Name, either.Token).WaitAsync(either.Token);
+            var (allowed, verdict) = JudgedAddresses.Judge(guard, rules, destination, found);
+            Demand(destination, verdict);
+            return await JudgedAddresses.DialAsync(allowed, destination.Port, either.Token);
         }
         catch (SocketException e)
         {
@@ -48,27 +45,6 @@ public sealed class GuardedDialler(NetworkGuard guard)
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
             throw new IOException($"{destination} did not answer within {guard.Options.ConnectTimeout.TotalSeconds:0.#} seconds.");
-        }
-    }
-
-    private static async Task<Socket> DialAsync(IPAddress[] addresses, int port, CancellationToken cancellationToken)
-    {
-        for (var i = 0; ; i++)
-        {
-            var socket = new Socket(addresses[i].AddressFamily, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
-            try
-            {
-                await socket.ConnectAsync(new IPEndPoint(addresses[i], port), cancellationToken);
-                return socket;
-            }
-            catch (Exception e)
-            {
-                socket.Dispose();
-                if (e is not SocketException || i == addresses.Length - 1)
-                {
-                    throw;
-                }
-            }
         }
     }
 

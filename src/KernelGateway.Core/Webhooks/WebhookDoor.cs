@@ -17,6 +17,7 @@ public sealed class WebhookDoor : IDisposable
     private const int MaxUrl = 2048;
 
     private readonly NetworkGuard _guard;
+    private readonly GuardedDialler _dialler;
     private readonly WebhookOptions _options;
     private readonly NetworkRules _rules;
     private readonly HttpMessageInvoker _http;
@@ -27,6 +28,7 @@ public sealed class WebhookDoor : IDisposable
     {
         ArgumentNullException.ThrowIfNull(options);
         _guard = guard;
+        _dialler = new GuardedDialler(guard);
         _options = options.Value;
         var policy = _options.AllowedHosts.Count > 0 ? NetworkPolicy.Allowlist : NetworkPolicy.All;
         _rules = new NetworkRules(new NetworkSettings(policy, _options.AllowedHosts, []), [], [.. _options.AllowedPrivateAddresses.Select(IPNetwork.Parse)]);
@@ -92,36 +94,9 @@ public sealed class WebhookDoor : IDisposable
     private async ValueTask<Stream> ConnectAsync(SocketsHttpConnectionContext context, CancellationToken cancellationToken)
     {
         var verdict = Decide(context.DnsEndPoint.Host, context.DnsEndPoint.Port, out var destination);
-        if (verdict.Allowed)
-        {
-            var addresses = destination!.Host.Address is { } given ? [given] : await _guard.Resolver(destination.Host.Name, cancellationToken).WaitAsync(cancellationToken);
-            var own = _guard.OwnAddresses();
-            foreach (var address in addresses.Select(NetworkGuard.Plain))
-            {
-                verdict = _rules.Decide(destination, address, own);
-                if (verdict.Allowed)
-                {
-                    return await DialAsync(address, destination.Port, cancellationToken);
-                }
-            }
-        }
-
-        throw new HttpRequestException(verdict.Allowed ? "The host has no address." : $"It leads where webhooks may not ({verdict.Rule}). {WayOut}");
-    }
-
-    private static async Task<Stream> DialAsync(IPAddress address, int port, CancellationToken cancellationToken)
-    {
-        var socket = new Socket(address.AddressFamily, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
-        try
-        {
-            await socket.ConnectAsync(address, port, cancellationToken);
-            return new NetworkStream(socket, ownsSocket: true);
-        }
-        catch
-        {
-            socket.Dispose();
-            throw;
-        }
+        return verdict.Allowed
+            ? new NetworkStream(await _dialler.ConnectAsync(_rules, destination!, cancellationToken), ownsSocket: true)
+            : throw new HttpRequestException($"It leads where webhooks may not ({verdict.Rule}). {WayOut}");
     }
 
     private static GatewayException Invalid(string problem) => new(ErrorCode.InvalidArgument, $"'url' {problem}.".Replace("..", ".", StringComparison.Ordinal), "url");

