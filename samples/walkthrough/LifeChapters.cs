@@ -31,7 +31,7 @@ internal static class LifeChapters
             Say.Line($"The counter is {(await later.RunCodeAsync("counter")).Text}, seen from another connection.");
         }
 
-        await foreach (var info in Sandbox.ListAsync(client, new SandboxFilter { Tags = new Dictionary<string, string> { ["walk"] = name } }))
+        await foreach (var info in Sandbox.ListAsync(client, new SandboxFilter { State = SandboxState.Running, Tags = new Dictionary<string, string> { ["walk"] = name } }))
         {
             Say.Line($"In the list: {info.State}, made of {info.Environment}");
         }

@@ -25,6 +25,7 @@ try
     await KernelChapters.TellAsync(sandbox);
     await FileChapters.TellAsync(sandbox);
     await CommandChapters.TellAsync(sandbox);
+    await SnapshotChapters.TellAsync(client, sandbox, name);
     await LifeChapters.TellAsync(client, sandbox, name);
     return 0;
 }

@@ -230,7 +230,8 @@ public sealed partial class SandboxRegistry : BackgroundService
             }
             else
             {
-                LogVariantNotReady(_logger, name, readiness.Reason ?? "");
+                // The others are mostly those that nobody has switched on.
+                LogVariantNotReady(_logger, name == VariantName.Normalize(_options.DefaultVariant) ? LogLevel.Warning : LogLevel.Information, name, readiness.Reason ?? "");
             }
         }
     }
@@ -394,8 +395,8 @@ public sealed partial class SandboxRegistry : BackgroundService
     [LoggerMessage(LogLevel.Information, "Variant {Variant} is ready: {Details}")]
     private static partial void LogVariantReady(ILogger logger, string variant, string details);
 
-    [LoggerMessage(LogLevel.Warning, "Variant {Variant} cannot be used: {Reason}")]
-    private static partial void LogVariantNotReady(ILogger logger, string variant, string reason);
+    [LoggerMessage(Message = "Variant {Variant} cannot be used: {Reason}")]
+    private static partial void LogVariantNotReady(ILogger logger, LogLevel level, string variant, string reason);
 
     [LoggerMessage(LogLevel.Warning, "Removed what was left of sandbox {SandboxId} ({Variant}), which no record knows")]
     private static partial void LogOrphan(ILogger logger, string sandboxId, string variant);

@@ -101,8 +101,19 @@ public abstract partial class KernelProvisionerContract
         await kernel.DisposeAsync();
         await host.DisposeAsync();
         var again = Keep(await Provisioner.ReattachAsync(description, cancellationToken));
-        var exit = await again.Kernels.Should().ContainSingle().Which.Exited.WaitAsync(cancellationToken);
-        exit.Should().Match<KernelExit>(it => it.Reason == "lost" && it.Message.Contains("not in its server any more"), "it said {0}", exit);
+        var found = again.Kernels.Should().ContainSingle().Which;
+        try
+        {
+            // Perhaps its server has started another one in its place, which says so as soon as it is asked anything.
+            await using var connected = await RunningKernel.ConnectAsync(found, cancellationToken);
+        }
+        catch (Exception e) when (e is GatewayException or KernelException)
+        {
+            // Or there is none.
+        }
+
+        var exit = await found.Exited.WaitAsync(cancellationToken);
+        exit.Reason.Should().BeOneOf(["lost", "exited"], "it said {0}", exit);
     }
 
     [Test]

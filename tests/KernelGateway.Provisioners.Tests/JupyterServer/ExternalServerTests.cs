@@ -158,5 +158,6 @@ public sealed class ExternalServerTests : KernelProvisionerContract
         host.Exited.IsCompleted.Should().BeFalse("there can be new ones");
         await using var next = await RunningKernel.LaunchAsync(host, TestKernels.Python("k2"), cancellationToken);
         (await next.RunAsync("print(1+1)", cancellationToken)).Should().Be("2");
+        await host.TerminateAsync(TimeSpan.Zero, cancellationToken); // While there is a server that can be asked for it.
     }
 }
