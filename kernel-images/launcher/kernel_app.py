@@ -76,12 +76,7 @@ class IPythonKernel(ipkernel.IPythonKernel):
         """{"save": {...}} or {"load": {...}}, with the arguments of kernel_snapshot; can be interrupted."""
         try:
             # Loaded when it is first used: most kernels never do.
-            kernel_snapshot, content, shell = import_of_launcher("kernel_snapshot"), parent["content"], self.shell
-            if "save" in content:
-                done = kernel_snapshot.save(shell.user_ns, shell.user_ns_hidden, **content["save"])
-            else:
-                done = kernel_snapshot.load(shell.user_ns, **content["load"])
-            content = {"status": "ok", **done}
+            content = {"status": "ok", **import_of_launcher("kernel_snapshot").answer(self.shell, parent["content"])}
         except BaseException as error:
             content = {"status": "error", "ename": type(error).__name__, "evalue": str(error)[:1000], "traceback": []}
         self.session.send(stream, "kg_snapshot_reply", content, parent, ident=ident)

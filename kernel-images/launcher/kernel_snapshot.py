@@ -5,7 +5,7 @@ again when they come back, and a variable that cannot be kept, or not be brought
 with it but those that share something with it. Large buffers (arrays, tables) go into the second file as they are,
 without a copy in memory. At the end of the first file is an index, as JSON, and its length in 8 bytes.
 
-This file knows nothing of kernels, so that it can also be sent to one as code.
+This file needs no other, so that it can also be sent to a kernel as code.
 """
 import copyreg
 import hashlib
@@ -40,6 +40,13 @@ class NotPlain(Exception):
 
 class NoRoom(BaseException):
     """The disk is full. No variable's fault, and not to be caught by the code of one."""
+
+
+def answer(shell, content):
+    """{"save": {...}} or {"load": {...}}, with the arguments of these."""
+    if "save" in content:
+        return save(shell.user_ns, shell.user_ns_hidden, **content["save"])
+    return load(shell.user_ns, **content["load"])
 
 
 def save(namespace, hidden, stream_path, buffers_path, most, most_each, most_names):

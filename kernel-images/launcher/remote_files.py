@@ -55,6 +55,7 @@ class Files:
             "stat": self.stat, "open": self.open, "read": self.read, "close": self.close,
             "write": self.write, "part": self.part, "more": self.more, "uploaded": self.uploaded,
             "list": self.list, "mkdir": self.mkdir, "remove": self.remove, "copy": self.copy, "move": self.move,
+            "link": self.link, "attributes": self.attributes,
         }
 
     # Folders ----------------------------------------------------------------------------------
@@ -316,6 +317,24 @@ class Files:
             with self.parent(names, "path") as folder, Guarded(folder, names, "path"):
                 os.mkdir(names[-1], 0o755, dir_fd=folder)
         return self.stat(request, None)
+
+    def link(self, request, _):
+        names = names_in(request)
+        with self.parent(names, "path") as folder, Guarded(folder, names, "path"):
+            os.symlink(request["target"].encode("latin-1"), names[-1], dir_fd=folder)
+
+    def attributes(self, request, _):
+        """Permissions of files and folders, and when anything was changed last; the top of all is the system's."""
+        names = names_in(request)
+        if not names:
+            return
+        with self.parent(names, "path") as folder, Guarded(folder, names, "path"):
+            status, mode = os.lstat(names[-1], dir_fd=folder), request["mode"]
+            has_mode = stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)
+            if mode is not None and has_mode and mode != stat.S_IMODE(status.st_mode):
+                with Opened(os.open(names[-1], READING, dir_fd=folder)) as fd:
+                    os.fchmod(fd, mode)
+            os.utime(names[-1], ns=(status.st_atime_ns, request["modified"]), dir_fd=folder, follow_symlinks=False)
 
     def remove(self, request, cancelled):
         names = names_in(request)

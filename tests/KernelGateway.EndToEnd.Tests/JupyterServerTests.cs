@@ -21,12 +21,7 @@ public sealed class JupyterServerTests
     {
         await using var server = kind == "external" ? await JupyterServer.StartNewAsync() : null;
         await using var plane = kind == "datalayer" ? new ControlPlane() : null;
-        await using var gateway = await GatewayProcess.StartNewAsync(kind switch
-        {
-            "external" => [("Gateway:LocalJupyter:Url", server!.Address.ToString()), ("Gateway:LocalJupyter:Token", server.Token)],
-            "datalayer" => [("Gateway:Datalayer:Url", plane!.Address), ("Gateway:Datalayer:ApiKey", ControlPlane.Key), ("Gateway:Network:AllowedPrivateAddresses:0", "127.0.0.1/32")],
-            _ => [("Gateway:LocalJupyter:StartServers", "true"), ("Gateway:LocalJupyter:PythonPath", "/usr/bin/python3.11")],
-        });
+        await using var gateway = await GatewayProcess.StartNewAsync(ConfigurationOf(server, plane));
         await using var client = gateway.Client();
         await using var sandbox = await Sandbox.CreateAsync(
             client, new CreateSandboxRequest { Variant = kind == "datalayer" ? "datalayer-runtime" : "local-jupyter", Env = new Dictionary<string, string> { ["COLOUR"] = "red" } }, cancellationToken);
@@ -74,6 +69,38 @@ public sealed class JupyterServerTests
         }
     }
 
+    [TestCase("started"), TestCase("external"), TestCase("datalayer")]
+    public async Task A_snapshot_brings_files_and_variables_to_another_sandbox_and_leaves_no_trace_in_the_first(string kind, CancellationToken cancellationToken)
+    {
+        await using var server = kind == "external" ? await JupyterServer.StartNewAsync() : null;
+        await using var plane = kind == "datalayer" ? new ControlPlane() : null;
+        await using var gateway = await GatewayProcess.StartNewAsync(ConfigurationOf(server, plane));
+        await using var client = gateway.Client();
+        var request = new CreateSandboxRequest { Variant = kind == "datalayer" ? "datalayer-runtime" : "local-jupyter" };
+        await using var first = await Sandbox.CreateAsync(client, request, cancellationToken);
+        (await first.RunCodeAsync(
+            "import os, pandas as pd\ndf = pd.DataFrame({'a':[1,2,3]})\nsame = df\ndef total(): return int(df['a'].sum())\nopened = open('a.txt', 'w')\n"
+            + "opened.write('kept'); opened.flush()\nos.makedirs('d/e'); os.symlink('../a.txt', 'd/link'); os.chdir('d'); os.chmod('e', 0o711)",
+            cancellationToken: cancellationToken)).Status.Should().Be(ExecutionStatus.Ok);
+
+        var snapshot = await first.CreateSnapshotAsync("state", cancellationToken: cancellationToken);
+        snapshot.Variables.Should().Be(5, "df, same, total and the modules os and pd can be kept");
+        (await first.RunCodeAsync(
+            "(get_ipython().execution_count, len(In), [name for name in dir() if name.startswith(('kg', 'save'))], [name for name in os.listdir('..') if name.startswith('.kg')])",
+            cancellationToken: cancellationToken)).Text.Should().Be("(2, 3, [], [])");
+        await first.RunCodeAsync("import shutil; os.chdir('..'); os.remove('a.txt'); shutil.rmtree('d')", cancellationToken: cancellationToken);
+
+        await using var second = await Sandbox.CreateAsync(client, new CreateSandboxRequest { SnapshotName = "state" }, cancellationToken);
+        (await second.RunCodeAsync("print(df)", cancellationToken: cancellationToken)).Stdout.Should().Be("   a\n0  1\n1  2\n2  3\n");
+        (await second.RunCodeAsync("(same is df, total(), os.path.basename(os.getcwd()), open('link').read(), oct(os.stat('e').st_mode), 'opened' in dir())", cancellationToken: cancellationToken)).Text
+            .Should().Be("(True, 6, 'd', 'kept', '0o40711', False)");
+        (await second.Files.ReadTextAsync("a.txt", cancellationToken: cancellationToken)).Should().Be("kept");
+
+        await second.RunCodeAsync("import sys; sys.modules['dill'] = None", cancellationToken: cancellationToken);
+        (await FluentActions.Awaiting(() => second.CreateSnapshotAsync("none", cancellationToken: cancellationToken)).Should().ThrowAsync<KernelGatewayException>())
+            .Which.Should().Match<KernelGatewayException>(it => it.Code == ErrorCodes.NotSupported && it.Message.Contains("dill beside its kernels"));
+    }
+
     [Test]
     public async Task A_server_that_is_started_anew_costs_the_kernels_and_not_the_sandbox(CancellationToken cancellationToken)
     {
@@ -112,6 +139,13 @@ public sealed class JupyterServerTests
         await RefusedAsync(wish with { Variant = "datalayer" }, ErrorCodes.NotSupported, "Gateway:Datalayer:ApiKey");
         gateway.Log.Should().NotContainAny("wrong-secret", "hush-hush");
     }
+
+    private static (string, string)[] ConfigurationOf(JupyterServer? external, ControlPlane? cloud) => (external, cloud) switch
+    {
+        ({ } server, _) => [("Gateway:LocalJupyter:Url", server.Address.ToString()), ("Gateway:LocalJupyter:Token", server.Token)],
+        (_, { } plane) => [("Gateway:Datalayer:Url", plane.Address), ("Gateway:Datalayer:ApiKey", ControlPlane.Key), ("Gateway:Network:AllowedPrivateAddresses:0", "127.0.0.1/32")],
+        _ => [("Gateway:LocalJupyter:StartServers", "true"), ("Gateway:LocalJupyter:PythonPath", "/usr/bin/python3.11")],
+    };
 
     private static async Task<T> UntilAsync<T>(Sandbox sandbox, long after, CancellationToken cancellationToken)
         where T : SandboxEvent

@@ -21,6 +21,9 @@ public static class WebhookEventTypes
     /// <summary>It has come to its end; the state says how.</summary>
     public const string Ended = "sandbox.ended";
 
+    /// <summary>A snapshot of it was made.</summary>
+    public const string Snapshotted = "sandbox.snapshotted";
+
     /// <summary>A run of code has ended. Sent only to webhooks whose filter names it.</summary>
     public const string ExecutionFinished = "execution.finished";
 
@@ -28,5 +31,5 @@ public static class WebhookEventTypes
     public const string Test = "test";
 
     /// <summary>The words that a filter may have.</summary>
-    public static IReadOnlyList<string> All { get; } = [Created, Running, Paused, Resumed, Changed, Ended, ExecutionFinished];
+    public static IReadOnlyList<string> All { get; } = [Created, Running, Paused, Resumed, Changed, Ended, Snapshotted, ExecutionFinished];
 }

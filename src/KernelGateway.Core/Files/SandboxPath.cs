@@ -90,9 +90,11 @@ public sealed class SandboxPath
         return text.ToString();
     }
 
-    /// <summary>The bytes that <see cref="Show"/> wrote, of whatever it was; what a link points to may have any slashes and dots.</summary>
-    /// <exception cref="GatewayException"><see cref="ErrorCode.InvalidPath"/>: it is not written so.</exception>
-    public static byte[] BytesOf(string text, string field) => Bytes(text, field);
+    /// <summary>The bytes of a link's target, of which <see cref="Show"/> wrote the text; it may have any slashes and dots.</summary>
+    /// <exception cref="GatewayException">No link can have it.</exception>
+    public static byte[] TargetOf(string target) => target.Length is 0 or > 4095 || target.Contains('\0', StringComparison.Ordinal)
+        ? throw new GatewayException(ErrorCode.InvalidArgument, "'target' must be a path of 1 to 4095 characters without NUL.", "target")
+        : Bytes(target, "target");
 
     /// <summary>The text of the path; relative ones without a leading dot.</summary>
     public override string ToString() => (IsAbsolute ? "/" : string.Empty) + string.Join('/', Names.Select(name => Show(name)));

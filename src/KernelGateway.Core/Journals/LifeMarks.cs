@@ -57,6 +57,8 @@ internal sealed class LifeMarks
         {
             case JournalEntryKind.SandboxChanged:
                 return WebhookEventTypes.Changed;
+            case JournalEntryKind.SandboxSnapshotted:
+                return WebhookEventTypes.Snapshotted;
             case JournalEntryKind.ExecutionFinished:
                 return WebhookEventTypes.ExecutionFinished;
             case JournalEntryKind.SandboxState when Enum.TryParse<SandboxState>(Notes.Read<Notes.StateNote>(entry).State, out var state):

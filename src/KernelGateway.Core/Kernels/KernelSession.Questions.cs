@@ -21,8 +21,18 @@ internal sealed partial class KernelSession
         wait,
         (client, token) => HasLauncher
             ? client.RequestAsync(KernelChannel.Shell, client.CreateRequest("kg_variables_request", question), token)
-            : PythonVariables.AskAsync(client, question, token),
+            : PythonQuestions.Variables.AskAsync(client, question, token),
         cancellationToken);
+
+    /// <summary>Has it keep its variables in files of its sandbox, or bring them back, in the form that our launcher answers.</summary>
+    public Task<JObject> AskSnapshotAsync(string what, JObject question, TimeSpan within, CancellationToken cancellationToken) => AskAsync(
+        what,
+        true,
+        (client, token) => HasLauncher
+            ? client.RequestAsync(KernelChannel.Shell, client.CreateRequest("kg_snapshot_request", question), token)
+            : PythonQuestions.Snapshot.AskAsync(client, question, token),
+        cancellationToken,
+        within);
 
     /// <summary>Puts a question and waits for its turn, at most as long as configured.</summary>
     /// <param name="what">What is wanted, for the refusal: "complete code".</param>

@@ -9,6 +9,10 @@ public interface IFileHost
 {
     /// <summary>The files of the place, as its own user may use them.</summary>
     ISandboxFiles Files { get; }
+
+    /// <summary>Has <see cref="Files"/> be there before the first kernel, where only a kernel would otherwise tell where they are.</summary>
+    /// <param name="cancellationToken">Stops the waiting.</param>
+    Task OpenFilesAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 }
 
 /// <summary>The files of a sandbox. Never waits for running code; what the sandbox's user may not do cannot be done here either.</summary>

@@ -108,9 +108,9 @@ public sealed partial class Sandbox
                 await TakeUpAsync(host, replay.PositionIn, cancellationToken);
             }
 
-            if (host is IFileHost { Files: { } files })
+            if (host is IFileHost place)
             {
-                await SnapshotVariables.TidyUpAsync(files, cancellationToken);
+                await SnapshotVariables.TidyUpAsync(place, Id, cancellationToken);
             }
 
             if (_record.State is not (SandboxState.Running or SandboxState.Paused))

@@ -27,13 +27,13 @@ public sealed partial class Sandbox
             {
                 var record = DemandLive("kept in a snapshot");
                 _ = Session(null); // It may have been paused meanwhile, and a kernel that stands still answers nothing.
-                var files = PowerOf<IFileHost>(record, "keep snapshots", variants).Files;
+                var place = PowerOf<IFileHost>(record, "keep snapshots", variants);
                 using var lease = Lease();
                 var wanted = WantedOf(request.ContextIds);
                 var holds = await HoldAsync(wait, either);
                 try
                 {
-                    return await WithinAsync(draft.Options, "The snapshot was not made", token => KeepAsync(draft, record, files, wanted, token), either);
+                    return await WithinAsync(draft.Options, "The snapshot was not made", token => KeepAsync(draft, record, place, wanted, token), either);
                 }
                 finally
                 {
@@ -43,10 +43,11 @@ public sealed partial class Sandbox
             cancellationToken);
     }
 
-    private async Task<StoredSnapshot> KeepAsync(SnapshotDraft draft, SandboxRecord record, ISandboxFiles files, HashSet<string>? wanted, CancellationToken cancellationToken)
+    private async Task<StoredSnapshot> KeepAsync(SnapshotDraft draft, SandboxRecord record, IFileHost place, HashSet<string>? wanted, CancellationToken cancellationToken)
     {
+        var files = place.Files;
         var work = await WorkFolderAsync(files, cancellationToken);
-        await SnapshotVariables.TidyUpAsync(files, cancellationToken);
+        await SnapshotVariables.TidyUpAsync(place, Id, cancellationToken);
         var contexts = new List<(SnapshotContext Shown, StoredContext Stored)>();
         foreach (var session in _contexts.All)
         {
@@ -71,7 +72,7 @@ public sealed partial class Sandbox
         var context = session.Record with { KernelId = "" };
         context = context with { WorkingDirectory = context.WorkingDirectory is { } folder ? FileSurvey.InSnapshot(folder, work) : null };
         var reason = wanted?.Contains(session.Id) == false ? "It was not asked for."
-            : !session.HasLauncher ? $"The kernel '{context.KernelName}' cannot keep its variables; kernels of our launcher (Python) can."
+            : !session.TellsVariables ? $"The kernel '{context.KernelName}' cannot keep its variables; Python kernels can."
             : !session.IsAlive ? "Its kernel is dead."
             : null;
         if (reason is not null)
@@ -80,7 +81,7 @@ public sealed partial class Sandbox
         }
 
         var (kept, notKept, at) = await SnapshotVariables.WithFolderAsync(
-            files, _record.Environment, draft.Options, variables => variables.KeepAsync(session, number, draft, cancellationToken), cancellationToken);
+            files, _record, draft.Options, variables => variables.KeepAsync(session, number, draft, cancellationToken), cancellationToken);
         return (Shown(null, kept, notKept), new StoredContext(context, at is null ? null : FileSurvey.InSnapshot(at, work), true));
 
         SnapshotContext Shown(string? why, IReadOnlyList<SnapshotVariable> variables, IReadOnlyList<NotKept> left) =>
@@ -90,9 +91,11 @@ public sealed partial class Sandbox
     /// <summary>Brings back what is in a snapshot: files first, for contexts may start in folders of it, then kernels, then their variables.</summary>
     private async Task RestoreAsync(IKernelHost host, OpenedSnapshot from, CancellationToken cancellationToken)
     {
-        var files = (host as IFileHost)?.Files ?? throw new GatewayException(ErrorCode.NotSupported, $"The variant '{_record.Variant}' cannot be given the files of a snapshot.", "variant");
+        var place = host as IFileHost ?? throw new GatewayException(ErrorCode.NotSupported, $"The variant '{_record.Variant}' cannot be given the files of a snapshot.", "variant");
         await WithinAsync(_snapshotOptions, "The snapshot was not restored", async token =>
         {
+            await place.OpenFilesAsync(token);
+            var files = place.Files;
             var count = await SnapshotFiles.RestoreAsync(files, from.Part(PartNames.Files), token);
             Fault.At("snapshot.files_restored");
             var work = await WorkFolderAsync(files, token);
@@ -106,7 +109,7 @@ public sealed partial class Sandbox
                 {
                     var cwd = context.Folder is null ? null : FileSurvey.InSandbox(context.Folder, work);
                     var done = await SnapshotVariables.WithFolderAsync(
-                        files, _record.Environment, _snapshotOptions, all => all.RestoreAsync(session, number, from, cwd, token), token);
+                        files, _record, _snapshotOptions, all => all.RestoreAsync(session, number, from, cwd, token), token);
                     variables += done.Restored;
                     lost.AddRange(done.Lost);
                 }

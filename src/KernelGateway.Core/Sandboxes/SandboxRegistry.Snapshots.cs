@@ -81,10 +81,17 @@ public sealed partial class SandboxRegistry
         }
     }
 
+    /// <summary>Limits are there whether they were asked for or not; a variant that keeps none would refuse them.</summary>
+    private CreateSandboxRequest RecipeFor(CreateSandboxRequest request, StoredSnapshot snapshot)
+    {
+        var variant = VariantName.Normalize(request.Variant ?? snapshot.Recipe.Variant ?? _options.DefaultVariant);
+        return _provisioners.TryGetValue(variant, out var provisioner) && !provisioner.EnforcesLimits ? SnapshotRecipe.WithoutLimits(snapshot.Recipe) : snapshot.Recipe;
+    }
+
     private async Task<Sandbox> CreateFromAsync(StoredSnapshot snapshot, CreateSandboxRequest request, string owner, string? idempotencyKey, CancellationToken cancellationToken)
     {
         using var opened = _snapshots.Open(snapshot);
-        return await CreateAsync(SnapshotRecipe.Complete(request, snapshot.Recipe, _options), owner, idempotencyKey, opened, cancellationToken);
+        return await CreateAsync(SnapshotRecipe.Complete(request, RecipeFor(request, snapshot), _options), owner, idempotencyKey, opened, cancellationToken);
     }
 
     private static string NameOf(string prefix, int number) => string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{prefix}-{number}");

@@ -25,6 +25,8 @@ internal static class SnapshotRecipe
         Env = sandbox.Variables,
     };
 
+    public static CreateSandboxRequest WithoutLimits(CreateSandboxRequest recipe) => recipe with { Cpu = null, MemoryMb = null, Pids = null, DiskMb = null, DiskInodes = null };
+
     /// <summary>Fills what a request leaves out.</summary>
     public static CreateSandboxRequest Complete(CreateSandboxRequest request, CreateSandboxRequest recipe, SandboxOptions options)
     {

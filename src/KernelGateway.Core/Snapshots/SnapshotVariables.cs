@@ -4,6 +4,7 @@ using KernelGateway.Core.Faults;
 using KernelGateway.Core.Files;
 using KernelGateway.Core.Kernels;
 using KernelGateway.Core.Provisioning;
+using KernelGateway.Core.Sandboxes;
 using KernelGateway.Jupyter;
 using Newtonsoft.Json.Linq;
 
@@ -15,19 +16,18 @@ namespace KernelGateway.Core.Snapshots;
 /// </summary>
 internal sealed class SnapshotVariables(ISandboxFiles files, string folder, string environment, SnapshotOptions options)
 {
-    private const string Request = "kg_snapshot_request";
-    private const string FolderPrefix = FileSurvey.OwnPrefix + "snapshot-";
     private const int MaxName = 256;
     private const int MaxReason = 400;
     private const int MaxFolder = 4095;
 
-    /// <summary>Takes away what a gateway that was killed left in a sandbox.</summary>
-    public static async Task TidyUpAsync(ISandboxFiles files, CancellationToken cancellationToken)
+    /// <summary>Takes away what a gateway that was killed left in a sandbox; its folder may be that of others too.</summary>
+    public static async Task TidyUpAsync(IFileHost host, string sandboxId, CancellationToken cancellationToken)
     {
         try
         {
+            var files = host.Files;
             var found = await files.ListAsync(SandboxPath.Parse("."), new FileListing(1, 1000, null), cancellationToken);
-            foreach (var left in found.Items.Where(entry => entry.Name.StartsWith(FolderPrefix, StringComparison.Ordinal)))
+            foreach (var left in found.Items.Where(entry => entry.Name.StartsWith(PrefixOf(sandboxId), StringComparison.Ordinal)))
             {
                 await files.RemoveAsync(SandboxPath.Parse(left.Name), recursive: true, cancellationToken);
             }
@@ -39,13 +39,14 @@ internal sealed class SnapshotVariables(ISandboxFiles files, string folder, stri
     }
 
     /// <summary>Makes the folder in the sandbox that the files go through, and afterwards takes it away.</summary>
-    public static async Task<T> WithFolderAsync<T>(ISandboxFiles files, string environment, SnapshotOptions options, Func<SnapshotVariables, Task<T>> act, CancellationToken cancellationToken)
+    public static async Task<T> WithFolderAsync<T>(
+        ISandboxFiles files, SandboxRecord record, SnapshotOptions options, Func<SnapshotVariables, Task<T>> act, CancellationToken cancellationToken)
     {
-        var path = SandboxPath.Parse($"{FolderPrefix}{Guid.NewGuid():N}");
+        var path = SandboxPath.Parse(PrefixOf(record.Id) + Guid.NewGuid().ToString("N"));
         var made = await files.MakeFolderAsync(path, parents: false, cancellationToken);
         try
         {
-            return await act(new SnapshotVariables(files, made.Path, environment, options));
+            return await act(new SnapshotVariables(files, made.Path, record.Environment, options));
         }
         finally
         {
@@ -130,7 +131,7 @@ internal sealed class SnapshotVariables(ISandboxFiles files, string folder, stri
         JObject reply;
         try
         {
-            reply = await session.AskAsync(what, true, (client, ct) => client.RequestAsync(KernelChannel.Shell, client.CreateRequest(Request, content), ct), cancellationToken, options.Timeout);
+            reply = await session.AskSnapshotAsync(what, content, options.Timeout, cancellationToken);
         }
         catch (KernelErrorException e)
         {
@@ -149,10 +150,12 @@ internal sealed class SnapshotVariables(ISandboxFiles files, string folder, stri
     {
         "ModuleNotFoundError" or "ImportError" when value.Contains("dill", StringComparison.Ordinal) => new(
             ErrorCode.NotSupported,
-            $"The environment '{environment}' has no dill, which keeps and restores variables: {value}. Install the package python3-dill (packages.txt of the environment), or leave the variables out with 'contextIds': []."),
+            $"The environment '{environment}' has no dill, which keeps and restores variables: {value}. Install the package python3-dill (packages.txt of the environment; in a Jupyter Server, dill beside its kernels), or leave the variables out with 'contextIds': []."),
         "NoRoom" => new(ErrorCode.DiskFull, $"There is no room on the sandbox's disk for a copy of the variables of context '{context}' ({value}). Remove files, or make a sandbox with a larger 'diskMb'."),
         _ => new(ErrorCode.KernelFailed, $"The kernel of context '{context}' answered with an error: {name}: {value}"),
     };
+
+    private static string PrefixOf(string sandboxId) => $"{FileSurvey.OwnPrefix}snapshot-{sandboxId}-";
 
     private SandboxPath PathOf(string name) => SandboxPath.Parse($"{folder}/{name}");
 

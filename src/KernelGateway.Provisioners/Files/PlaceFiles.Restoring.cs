@@ -1,5 +1,4 @@
 using KernelGateway.Contracts.Files;
-using KernelGateway.Core.Errors;
 using KernelGateway.Core.Files;
 
 namespace KernelGateway.Provisioners.Files;
@@ -12,7 +11,7 @@ internal sealed partial class PlaceFiles
         {
             var names = Root.Locate(path, "path");
             using var parent = _tree.OpenParent(names, "path");
-            _tree.Check(Calls.MakeLink(TargetOf(target), parent, names[^1]), names, "path");
+            _tree.Check(Calls.MakeLink(SandboxPath.TargetOf(target), parent, names[^1]), names, "path");
             return true;
         },
         cancellationToken);
@@ -38,15 +37,4 @@ internal sealed partial class PlaceFiles
             return true;
         },
         cancellationToken);
-
-    /// <summary>The bytes of a link's target, written as names are: all but the slash between them.</summary>
-    private static byte[] TargetOf(string target)
-    {
-        if (target.Length is 0 or > 4095 || target.Contains('\0', StringComparison.Ordinal))
-        {
-            throw new GatewayException(ErrorCode.InvalidArgument, "'target' must be a path of 1 to 4095 characters without NUL.", "target");
-        }
-
-        return SandboxPath.BytesOf(target, "target");
-    }
 }

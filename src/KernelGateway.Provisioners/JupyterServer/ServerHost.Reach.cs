@@ -21,6 +21,8 @@ internal sealed partial class ServerHost : IFileHost
     public ISandboxFiles Files => _files ?? throw new GatewayException(
         ErrorCode.NotSupported, "The server did not tell in which folder its kernels work, so that its files can only be reached by code.");
 
+    public Task OpenFilesAsync(CancellationToken cancellationToken) => LearnFolderAsync(cancellationToken);
+
     public TPower? PowerOf<TPower>()
         where TPower : class => this as TPower ?? _lateCommands as TPower;
 

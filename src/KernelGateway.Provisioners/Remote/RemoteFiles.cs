@@ -114,6 +114,16 @@ internal sealed partial class RemoteFiles : ISandboxFiles
     public Task<FileEntry> MoveAsync(SandboxPath from, SandboxPath to, bool overwrite, CancellationToken cancellationToken) =>
         TransferAsync("move", from, to, overwrite, cancellationToken);
 
+    public async Task MakeLinkAsync(SandboxPath path, string target, CancellationToken cancellationToken) =>
+        await AskAsync("link", new JsonObject { ["path"] = Names(_paths.Locate(path, "path")), ["target"] = Text(SandboxPath.TargetOf(target)) }, cancellationToken);
+
+    public async Task SetAttributesAsync(SandboxPath path, int? mode, DateTimeOffset modifiedAt, CancellationToken cancellationToken)
+    {
+        var nanoseconds = (modifiedAt.UtcTicks - DateTimeOffset.UnixEpoch.Ticks) * (Int128)TimeSpan.NanosecondsPerTick;
+        var modified = (long)Int128.Clamp(nanoseconds, long.MinValue, long.MaxValue);
+        await AskAsync("attributes", new JsonObject { ["path"] = Names(_paths.Locate(path, "path")), ["mode"] = mode, ["modified"] = modified }, cancellationToken);
+    }
+
     /// <summary>Gives up what was opened, without waiting for it.</summary>
     internal void Close(RemoteConnection connection, long handle, bool discard)
     {
@@ -146,5 +156,7 @@ internal sealed partial class RemoteFiles : ISandboxFiles
     }
 
     /// <summary>Names are bytes: each is a text of as many characters.</summary>
-    private static JsonArray Names(byte[][] names) => [.. names.Select(name => (JsonNode)System.Text.Encoding.Latin1.GetString(name))];
+    private static JsonArray Names(byte[][] names) => [.. names.Select(name => (JsonNode)Text(name))];
+
+    private static string Text(byte[] name) => System.Text.Encoding.Latin1.GetString(name);
 }

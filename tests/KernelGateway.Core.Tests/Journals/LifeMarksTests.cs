@@ -24,6 +24,15 @@ public sealed class LifeMarksTests
         found.Should().Equal((1, "sandbox.created"), (2, "sandbox.running"), (4, "sandbox.paused"), (5, "sandbox.resumed"), (7, "sandbox.ended"));
     }
 
+    [TestCase(JournalEntryKind.SandboxSnapshotted, "sandbox.snapshotted")]
+    [TestCase(JournalEntryKind.SandboxRestored, null)]
+    public void A_snapshot_is_told_and_what_came_from_one_is_not(JournalEntryKind kind, string? type)
+    {
+        var marks = new LifeMarks();
+        marks.Take(new JournalEntry { Sequence = 1, Kind = kind, Frames = [] }).Should().Be(type is not null);
+        marks.NextAfter(0)?.Type.Should().Be(type);
+    }
+
     [Test]
     public void Only_so_many_are_remembered_the_newest_of_them()
     {

@@ -169,6 +169,6 @@ public sealed class SnapshotLimitTests
         def save(namespace, hidden, stream_path, buffers_path, **limits):
             {{what}}
             return {{reply}}
-        ks.save = save
+        ks.answer = lambda shell, content: save(shell.user_ns, shell.user_ns_hidden, **content['save'])
         """);
 }
