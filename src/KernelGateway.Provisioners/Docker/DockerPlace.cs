@@ -1,9 +1,6 @@
-using System.Globalization;
 using System.Text.Json.Nodes;
 using KernelGateway.Core.Errors;
 using KernelGateway.Core.Provisioning;
-using KernelGateway.Provisioners.Files;
-using KernelGateway.Provisioners.Launcher;
 using KernelGateway.Provisioners.Native;
 using KernelGateway.Provisioners.Oci;
 
@@ -16,30 +13,13 @@ namespace KernelGateway.Provisioners.Docker;
 /// <param name="cgroup">The control group that the engine gave it.</param>
 /// <param name="image">The label of its image.</param>
 /// <param name="init">Its first process.</param>
-internal sealed class DockerPlace(DockerSite site, DockerSandbox sandbox, string container, string cgroup, string image, WatchedProcess init) : LauncherPlace, ILimitable, IMeasurable
+internal sealed class DockerPlace(DockerSite site, DockerSandbox sandbox, string container, string cgroup, string image, WatchedProcess init)
+    : ContainerPlace(site.Layout, new CgroupLimits(site.Layout, cgroup, site.Time), init, site.Time), ILimitable
 {
-    private static readonly TimeSpan KillPatience = TimeSpan.FromSeconds(5);
-
     /// <summary>An engine that lives knows of an end within milliseconds.</summary>
     private static readonly TimeSpan EndPatience = TimeSpan.FromSeconds(2);
 
-    /// <summary>What is not the sandbox's to keep files in: views of the kernel, and the gateway's own folders.</summary>
-    private static readonly string[] NoFiles = ["proc", "sys", "dev", "run/kg"];
-
-    private readonly CgroupMeter _meter = new(site.Layout, cgroup);
-    private readonly CgroupLimits _cgroup = new(site.Layout, cgroup, site.Time);
-    private readonly CgroupFreezer _freezer = new(site.Layout, new CgroupLimits(site.Layout, cgroup, site.Time), site.Time);
-
     internal override string Variant => DockerProvisioner.VariantName;
-
-    /// <summary>Not the engine's own pause: that needs an engine that answers, for going on too.</summary>
-    internal override IFreezer Freezer => _freezer;
-
-    internal override Task Gone => init.Exited;
-
-    // By what the kernel knows the container's root as, whatever it is made of and mounted on.
-    internal override FileRoot Files { get; } = new(
-        string.Create(CultureInfo.InvariantCulture, $"/proc/{init.Pid}/root"), "/", OciPolicy.Workspace, NoFiles, () => init.IsAlive);
 
     internal override string RunsOn => image;
 
@@ -48,13 +28,11 @@ internal sealed class DockerPlace(DockerSite site, DockerSandbox sandbox, string
 
     internal override DiskUse? MeasureDisk() => site.Measure(sandbox);
 
-    internal override long OomKills() => _cgroup.OomKills();
-
     public async Task SetLimitsAsync(ResourceLimits limits)
     {
         SandboxIds.Check(limits);
-        ProcessRoom.Demand(init.Pid, limits.Pids);
-        if (_meter.MemoryHeld() is { } held && held > limits.MemoryBytes)
+        ProcessRoom.Demand(Init.Pid, limits.Pids);
+        if (Meter.MemoryHeld() is { } held && held > limits.MemoryBytes)
         {
             // Version 2 of control groups would take the limit and end processes until it is kept.
             throw CgroupChange.MemoryInUse(limits, held);
@@ -72,15 +50,11 @@ internal sealed class DockerPlace(DockerSite site, DockerSandbox sandbox, string
         }
     }
 
-    public ResourceUsage ReadUsage() => _meter.ReadUsage();
-
-    public LimitCounters ReadCounters() => _meter.ReadCounters();
-
     internal override string LastWords() => TextTail.OfFile(sandbox.Folders.Stdio);
 
     /// <summary>All differences from the policy; empty when it is as it should be.</summary>
     internal IReadOnlyList<string> Deviations(DockerProvisionerOptions options, ResourceLimits limits, bool isEnginesInit) =>
-        new DockerPosture(options, site.Layout, _cgroup, Uid, limits).Deviations(init.Pid, OciPolicy.OomScoreAdjust, isEnginesInit);
+        new DockerPosture(options, site.Layout, Cgroup, Uid, limits).Deviations(Init.Pid, OciPolicy.OomScoreAdjust, isEnginesInit);
 
     /// <summary>Who ended it is known to the engine alone, which is often the one.</summary>
     internal override async Task<HostExit?> AskForEndAsync()
@@ -108,28 +82,13 @@ internal sealed class DockerPlace(DockerSite site, DockerSandbox sandbox, string
         }
     }
 
-    internal override async Task KillAsync()
-    {
-        // The first process of a pid namespace takes all others with it. The pidfd cannot hit a stranger, and needs no engine.
-        init.Signal(LibC.SigKill);
-        _freezer.KillFrozen();
-        try
-        {
-            await Gone.WaitAsync(KillPatience, site.Time);
-        }
-        catch (TimeoutException error)
-        {
-            throw new IOException($"Process {init.Pid} of sandbox {SandboxId} was killed and does not go.", error);
-        }
-    }
-
     internal override Task RemoveAsync() => site.RemoveAsync(sandbox);
 
     internal override JsonObject Describe() => new()
     {
         ["slot"] = sandbox.Slot,
-        ["pid"] = init.Pid,
-        ["startedAt"] = init.StartedAt,
+        ["pid"] = Init.Pid,
+        ["startedAt"] = Init.StartedAt,
         ["container"] = container,
         ["cgroup"] = cgroup,
         ["image"] = image,
@@ -137,8 +96,6 @@ internal sealed class DockerPlace(DockerSite site, DockerSandbox sandbox, string
 
     public override void Dispose()
     {
-        _meter.Dispose();
-        init.Dispose();
         base.Dispose();
         site.LetGo(SandboxId);
     }

@@ -18,11 +18,10 @@ internal sealed class ServerDialler(GuardedDialler guarded)
             ConnectTimeout = ConnectTimeout,
             MaxResponseHeadersLength = 64,
             PooledConnectionIdleTimeout = TimeSpan.FromSeconds(30),
-            ConnectCallback = async (context, token) => new NetworkStream(
-                socket is not null ? await DialAsync(new UnixDomainSocketEndPoint(socket), new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified), token)
-                : isJudged ? await guarded.ConnectAsync(context.DnsEndPoint.Host, context.DnsEndPoint.Port, token)
-                : await DialAsync(context.DnsEndPoint, new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true }, token),
-                ownsSocket: true),
+            ConnectCallback = async (context, token) =>
+                socket is not null ? new NetworkStream(await DialAsync(new UnixDomainSocketEndPoint(socket), new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified), token), ownsSocket: true)
+                : isJudged ? new PromptStream(await guarded.ConnectAsync(context.DnsEndPoint.Host, context.DnsEndPoint.Port, token))
+                : new PromptStream(await DialAsync(context.DnsEndPoint, new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true }, token)),
         },
         disposeHandler: true);
 

@@ -65,6 +65,7 @@ internal static class GatewayServices
         services.AddSingleton<CallLimits>();
         services.AddHostedService<FirstStart>();
         services.AddHostedService<MemoryReturn>();
+        services.AddHostedService<ProgramLoading>();
         services.AddDataProtection().UseEphemeralDataProtectionProvider(); // Nothing here outlives the process; no keys on disk.
         services.AddAuthentication(ApiKeyHandler.Scheme).AddScheme<AuthenticationSchemeOptions, ApiKeyHandler>(ApiKeyHandler.Scheme, null);
         services.AddAuthorization(o => o.AddPolicy(ApiKeyHandler.AdminPolicy, p => p.RequireRole(ApiKeyHandler.AdminRole)));
