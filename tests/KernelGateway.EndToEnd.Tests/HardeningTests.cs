@@ -50,7 +50,7 @@ public sealed class HardeningTests
 
         const UnixFileMode Others = UnixFileMode.GroupRead | UnixFileMode.GroupWrite | UnixFileMode.OtherRead | UnixFileMode.OtherWrite;
         var everything = new EnumerationOptions { RecurseSubdirectories = true, AttributesToSkip = FileAttributes.ReparsePoint };
-        string[] ofKernels = [$"{gateway.DataFolder}/hosts/local/shared/", $"{gateway.DataFolder}/hosts/eval/places/{sandbox.Id}/tmp/"];
+        string[] ofKernels = [$"{gateway.DataFolder}/hosts/local/shared/", $"{gateway.DataFolder}/hosts/docker/shared/", $"{gateway.DataFolder}/hosts/eval/places/{sandbox.Id}/tmp/"];
         var open = Directory.EnumerateFileSystemEntries(gateway.DataFolder, "*", everything)
             .Where(path => !ofKernels.Any(folder => path.StartsWith(folder, StringComparison.Ordinal)) && (File.GetUnixFileMode(path) & Others) != 0)
             .ToList();
