@@ -41,12 +41,17 @@ quietly() {
 
 step "Checking dependencies"
 samples/install-dependencies.sh --tests
-# One test runs a kernel on an image of its own; building takes minutes and is done once.
+# Some tests run kernels on an image of their own; building takes minutes and is done once, and again when it should hold other packages.
 images=/var/tmp/kernel-gateway-tests/images
-if [ "$(id -u)" -eq 0 ] && [ -z "${1:-}" ] && [ ! -e "$images/python-cpu-env.json" ]; then
+recipe=$(cat kernel-images/build.sh kernel-images/python-cpu-env/packages.txt | sha256sum)
+if [ "$(id -u)" -eq 0 ] && [ -z "${1:-}" ] && { [ ! -e "$images/python-cpu-env.json" ] || [ "$(cat "$images/recipe" 2>/dev/null)" != "$recipe" ]; }; then
   step "Building an image (once)"
   mkdir -p "${images%/*}"
-  kernel-images/build.sh python-cpu-env --output "$images" || echo "No image could be built; the test that needs it is skipped." >&2
+  if kernel-images/build.sh python-cpu-env --output "$images"; then
+    echo "$recipe" >"$images/recipe"
+  else
+    echo "No image could be built; the tests that need it are skipped." >&2
+  fi
 fi
 step "Restoring the locked packages"
 quietly dotnet restore KernelGateway.sln --locked-mode

@@ -4,8 +4,10 @@ using KernelGateway.Provisioners.Remote;
 
 namespace KernelGateway.Provisioners.JupyterServer;
 
-/// <summary>The commands of a server whose folder is not known before its first kernel has told it.</summary>
-internal sealed class LateCommands(string whyNoSystemPackages) : ICommandHost
+/// <summary>The commands of a server whose folder is not known before a kernel of it has told.</summary>
+/// <param name="whyNoSystemPackages">As <see cref="ICommandHost.WhyNoSystemPackages"/>.</param>
+/// <param name="learn">Has a kernel tell, and calls <see cref="Open"/> when it does.</param>
+internal sealed class LateCommands(string whyNoSystemPackages, Func<CancellationToken, Task> learn) : ICommandHost
 {
     private Action<string>? _tell;
     private RemoteCommands? _commands;
@@ -25,7 +27,15 @@ internal sealed class LateCommands(string whyNoSystemPackages) : ICommandHost
 
     public KernelLogLocation CommandLog(string commandId) => Commands.CommandLog(commandId);
 
-    public Task StartCommandAsync(CommandLaunch launch, CancellationToken cancellationToken) => Commands.StartCommandAsync(launch, cancellationToken);
+    public async Task StartCommandAsync(CommandLaunch launch, CancellationToken cancellationToken)
+    {
+        if (_commands is null)
+        {
+            await learn(cancellationToken);
+        }
+
+        await Commands.StartCommandAsync(launch, cancellationToken);
+    }
 
     public Task WriteCommandAsync(string commandId, ReadOnlyMemory<byte> input, bool close, CancellationToken cancellationToken) =>
         Commands.WriteCommandAsync(commandId, input, close, cancellationToken);

@@ -13,7 +13,8 @@ internal sealed partial class ServerHost : IFileHost
         "In a Jupyter Server packages of the system belong to the server's machine, which no sandbox may change. Install them there, or use the variant 'local' with an image made by kernel-images/build.sh.";
 
     private readonly UtilityKernel _utility;
-    private readonly LateCommands _lateCommands = new(WhyNoSystemPackages);
+    private readonly LateCommands _lateCommands;
+    private readonly Lock _reachGate = new();
     private RemoteKernel? _remote;
     private RemoteFiles? _files;
     private RemoteCommands? _commands;
@@ -77,11 +78,17 @@ internal sealed partial class ServerHost : IFileHost
     /// <summary>Files and commands, as soon as it is known which folder they are about.</summary>
     private void OpenReach(string folder)
     {
-        if (_files is not null)
+        lock (_reachGate)
         {
-            return;
+            if (_files is null)
+            {
+                OpenReachOnce(folder);
+            }
         }
+    }
 
+    private void OpenReachOnce(string folder)
+    {
         _folder = folder;
         var place = new RemotePlace
         {
