@@ -82,7 +82,8 @@ public sealed class AgentCommandTests
         ((bool)answer["ok"]!).Should().BeFalse();
         ((string?)answer["code"]).Should().Be(code);
         ((string)answer["error"]!).Should().Contain(says);
-        Directory.Exists(Path.Combine(_folder.Path, "l", "c")).Should().BeFalse("nothing is left of it");
+        // The refusal may be known before the child that could not become the program has ended.
+        SpinWait.SpinUntil(() => !Directory.Exists(Path.Combine(_folder.Path, "l", "c")), TimeSpan.FromSeconds(10)).Should().BeTrue("nothing is left of it");
     }
 
     [Test]
