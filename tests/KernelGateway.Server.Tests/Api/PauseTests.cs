@@ -3,10 +3,7 @@ using System.Net.Http.Json;
 using System.Text.Json;
 using KernelGateway.Contracts.Events;
 using KernelGateway.Contracts.Sandboxes;
-using KernelGateway.Core.Provisioning;
-using KernelGateway.Provisioners.Process;
 using KernelGateway.Server.Tests.Support;
-using Microsoft.Extensions.DependencyInjection;
 
 namespace KernelGateway.Server.Tests.Api;
 
@@ -51,15 +48,16 @@ public sealed class PauseTests
     [Test]
     public async Task A_variant_that_cannot_says_which_can()
     {
-        await using var gateway = await LiveGateway.StartAsync(services => services.AddSingleton<IKernelProvisioner>(all => new BareVariant(ActivatorUtilities.CreateInstance<ProcessProvisioner>(all))));
-        var sandbox = await gateway.CreateAsync(new { variant = "local-docker" });
+        Requires.Program("/usr/lib/python3/dist-packages/jupyter_server/__init__.py", "The variant 'local-jupyter'");
+        await using var gateway = await LiveGateway.StartAsync(("Gateway:LocalJupyter:StartServers", "true"));
+        var sandbox = await gateway.CreateAsync(new { variant = "local-jupyter" });
 
         using var answer = await gateway.Http.PostAsync(new Uri($"/api/v1/sandboxes/{sandbox.Id}/pause", UriKind.Relative), null);
 
         answer.StatusCode.Should().Be(HttpStatusCode.BadRequest);
         var problem = await answer.Content.ReadFromJsonAsync<JsonElement>();
         problem.GetProperty("code").GetString().Should().Be("not_supported");
-        problem.GetProperty("detail").GetString().Should().Contain("'local-docker'").And.Contain("local, local-eval");
+        problem.GetProperty("detail").GetString().Should().Contain("'local-jupyter'").And.Contain("local, local-docker, local-eval");
         (await gateway.RunAsync(sandbox.Id, "print(6*7)")).Result!.Stdout.Should().Be("42\n", "it goes on as before");
     }
 
