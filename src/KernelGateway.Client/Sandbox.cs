@@ -94,12 +94,13 @@ public sealed partial class Sandbox : IAsyncDisposable
 
     /// <summary>Lists the environments that sandboxes can be made from.</summary>
     /// <param name="client">The gateway; <c>null</c> for the one the environment variables name.</param>
+    /// <param name="variant">Only those that this variant can run; <c>null</c> for all.</param>
     /// <param name="cancellationToken">Cancels the call.</param>
     /// <exception cref="KernelGatewayException">The gateway refused or could not be reached.</exception>
-    public static async Task<IReadOnlyList<EnvironmentInfo>> ListEnvironmentsAsync(KernelGatewayClient? client = null, CancellationToken cancellationToken = default)
+    public static async Task<IReadOnlyList<EnvironmentInfo>> ListEnvironmentsAsync(KernelGatewayClient? client = null, string? variant = null, CancellationToken cancellationToken = default)
     {
         await using var own = client is null ? new KernelGatewayClient() : null;
-        return (await (client ?? own!).Http.GetEnvironmentsAsync(cancellationToken)).Items;
+        return (await (client ?? own!).Http.GetEnvironmentsAsync(variant, cancellationToken)).Items;
     }
 
     /// <summary>Asks the gateway for the present state; also updates <see cref="Info"/>.</summary>

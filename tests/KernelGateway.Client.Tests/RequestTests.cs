@@ -88,7 +88,7 @@ public sealed class RequestTests : GatewayFixture
             _ => null,
         };
 
-        var environments = await Sandbox.ListEnvironmentsAsync(Client, Deadline);
+        var environments = await Sandbox.ListEnvironmentsAsync(Client, cancellationToken: Deadline);
 
         environments.Should().ContainSingle().Which.Name.Should().Be("python-cpu-env");
         requests.Should().Be(3);
@@ -183,7 +183,7 @@ public sealed class RequestTests : GatewayFixture
         var requests = 0;
         Gateway.State.Intercept = http => Interlocked.Increment(ref requests) == 1 ? new Hang(http.RequestAborted) : null;
 
-        (await Sandbox.ListEnvironmentsAsync(client, Deadline)).Should().HaveCount(1);
+        (await Sandbox.ListEnvironmentsAsync(client, cancellationToken: Deadline)).Should().HaveCount(1);
         requests.Should().Be(2);
     }
 

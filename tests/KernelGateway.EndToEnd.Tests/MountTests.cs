@@ -52,8 +52,10 @@ public sealed class MountTests
         var before = Listing();
         await using var gateway = await GatewayProcess.StartNewAsync(Settings());
         await using var client = gateway.Client();
-        var environments = await Sandbox.ListEnvironmentsAsync(client, cancellationToken);
+        var environments = await Sandbox.ListEnvironmentsAsync(client, cancellationToken: cancellationToken);
         environments.Single(one => one.Name == "python-cpu-env").Mounts.Should().Equal(new MountInfo("/workspace/project", "write"));
+        (await Sandbox.ListEnvironmentsAsync(client, "local", cancellationToken)).Should().BeEquivalentTo(environments);
+        (await Sandbox.ListEnvironmentsAsync(client, "Local_Docker", cancellationToken)).Select(one => one.Name).Should().NotContain("python-cpu-env", "only 'local' gives folders of the host").And.Contain("python-scientific");
         await using (var sandbox = await Sandbox.CreateAsync(client, cancellationToken: cancellationToken))
         {
             const string Seen = "a '' did it Read-only file system Read-only file system Read-only file system\n";

@@ -11,8 +11,8 @@ internal static class SandboxRoutes
 {
     private const string Root = "api/v1/sandboxes";
 
-    public static Task<EnvironmentList> GetEnvironmentsAsync(this GatewayHttp http, CancellationToken ct) =>
-        http.GetAsync<EnvironmentList>("api/v1/environments", ct);
+    public static Task<EnvironmentList> GetEnvironmentsAsync(this GatewayHttp http, string? variant, CancellationToken ct) =>
+        http.GetAsync<EnvironmentList>(variant is null ? "api/v1/environments" : $"api/v1/environments?variant={Uri.EscapeDataString(variant)}", ct);
 
     public static Task<SandboxInfo> CreateSandboxAsync(this GatewayHttp http, CreateSandboxRequest request, string key, CancellationToken ct) =>
         http.CreateAsync<SandboxInfo>(Root, request, key, ct);

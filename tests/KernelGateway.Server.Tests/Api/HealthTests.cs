@@ -79,5 +79,8 @@ public sealed class HealthTests
         var list = await SharedGateway.Instance.Http.GetFromJsonAsync<JsonElement>("/api/v1/environments");
 
         list.GetProperty("items").EnumerateArray().Select(e => e.GetProperty("name").GetString()).Should().Contain(["python-cpu-env", "python-scientific"]);
+        using var unknown = await SharedGateway.Instance.Http.GetAsync("/api/v1/environments?variant=moon");
+        unknown.StatusCode.Should().Be(HttpStatusCode.BadRequest);
+        (await unknown.Content.ReadAsStringAsync()).Should().Contain("no variant 'moon'").And.Contain("local-docker");
     }
 }
