@@ -53,8 +53,9 @@ public sealed class CallLimitTests
         await using var gateway = await LiveGateway.StartAsync(("Gateway:Limits:RequestsPerSecondPerKey", "5"));
         await using var hub = await RawHub.ConnectAsync(gateway, gateway.Key);
         var errors = new List<string>();
-        for (var i = 0; i < 15; i++)
+        while (errors.Count < 500 && !errors.Exists(e => e.Contains("limit_reached", StringComparison.Ordinal)))
         {
+            // As many as it takes: on a busy machine even calls without a pause may be slow enough for a while.
             errors.Add((await hub.InvokeAsync("Interrupt", "none", "none")).GetProperty("error").GetString()!);
         }
 
