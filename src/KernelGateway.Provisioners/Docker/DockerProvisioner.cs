@@ -85,22 +85,9 @@ public sealed partial class DockerProvisioner : IKernelProvisioner, IDisposable
         var slot = state.PlaceNumber("slot");
         // Not a word with the engine: its containers may have outlived it.
         var site = await SiteAsync(cancellationToken);
-        DockerPlace? place;
-        try
-        {
-            place = site.Reopen(description.SandboxId, state);
-        }
-        catch (IOException e)
-        {
-            await site.RemoveAsync(site.Find(description.SandboxId, slot));
-            throw new GatewayException(ErrorCode.KernelFailed, $"Files of the sandbox were removed while the gateway was away: {e.Message}", inner: e);
-        }
-
-        if (place is null)
-        {
-            throw await LauncherHost.GoneAsync(() => site.RemoveAsync(site.Find(description.SandboxId, slot)));
-        }
-
+        var place = await LauncherHost.ReopenAsync(
+            () => site.Reopen(description.SandboxId, state),
+            () => site.RemoveAsync(site.Find(description.SandboxId, slot)));
         return await LauncherHost.AdoptAsync(place, state.Environment, state.Variables, state, ReattachTimeout, _time, _log, cancellationToken);
     }
 

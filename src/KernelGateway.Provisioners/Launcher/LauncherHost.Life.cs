@@ -47,6 +47,24 @@ internal sealed partial class LauncherHost
         }
     }
 
+    /// <summary>Opens a place that was to live on while the gateway was away; what is left of one that has gone is removed.</summary>
+    /// <exception cref="GatewayException"><see cref="ErrorCode.KernelFailed"/>: it has gone, or its files have.</exception>
+    internal static async Task<LauncherPlace> ReopenAsync(Func<LauncherPlace?> reopen, Func<Task> remove)
+    {
+        LauncherPlace? place;
+        try
+        {
+            place = reopen();
+        }
+        catch (IOException e)
+        {
+            await remove();
+            throw new GatewayException(ErrorCode.KernelFailed, $"Files of the sandbox were removed while the gateway was away: {e.Message}", inner: e);
+        }
+
+        return place ?? throw await GoneAsync(remove);
+    }
+
     /// <summary>Removes what is left of a place that was to be found again, and says that it has gone.</summary>
     internal static async Task<GatewayException> GoneAsync(Func<Task> remove)
     {

@@ -77,22 +77,9 @@ public sealed partial class OciProvisioner : IKernelProvisioner, IDisposable
         var state = LauncherState.Read(description, VariantName);
         var slot = state.PlaceNumber("slot");
         var site = await ReadySiteAsync(prove: false, cancellationToken);
-        OciPlace? place;
-        try
-        {
-            place = site.Reopen(description.SandboxId, state.PlaceText("system"), slot, state.PlaceNumber("pid"), state.PlaceText("startedAt"));
-        }
-        catch (IOException e)
-        {
-            await site.RemoveAsync(site.Find(description.SandboxId, slot));
-            throw new GatewayException(ErrorCode.KernelFailed, $"Files of the sandbox were removed while the gateway was away: {e.Message}", inner: e);
-        }
-
-        if (place is null)
-        {
-            throw await LauncherHost.GoneAsync(() => site.RemoveAsync(site.Find(description.SandboxId, slot)));
-        }
-
+        var place = await LauncherHost.ReopenAsync(
+            () => site.Reopen(description.SandboxId, state.PlaceText("system"), slot, state.PlaceNumber("pid"), state.PlaceText("startedAt")),
+            () => site.RemoveAsync(site.Find(description.SandboxId, slot)));
         return await LauncherHost.AdoptAsync(place, state.Environment, state.Variables, state, ReattachTimeout, _time, _log, cancellationToken);
     }
 

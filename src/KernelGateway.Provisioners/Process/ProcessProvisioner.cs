@@ -72,22 +72,9 @@ public sealed partial class ProcessProvisioner : IKernelProvisioner
         SandboxIds.Check(description.SandboxId);
         Demand();
         var state = LauncherState.Read(description, VariantName);
-        ProcessPlace? place;
-        try
-        {
-            place = _site.Reopen(description.SandboxId, state.PlaceNumber("pid"), state.PlaceText("startedAt"));
-        }
-        catch (IOException e)
-        {
-            await _site.RemoveAsync(description.SandboxId);
-            throw new GatewayException(ErrorCode.KernelFailed, $"Files of the sandbox were removed while the gateway was away: {e.Message}", inner: e);
-        }
-
-        if (place is null)
-        {
-            throw await LauncherHost.GoneAsync(() => _site.RemoveAsync(description.SandboxId));
-        }
-
+        var place = await LauncherHost.ReopenAsync(
+            () => _site.Reopen(description.SandboxId, state.PlaceNumber("pid"), state.PlaceText("startedAt")),
+            () => _site.RemoveAsync(description.SandboxId));
         return await LauncherHost.AdoptAsync(place, state.Environment, state.Variables, state, ReattachTimeout, _time, _log, cancellationToken);
     }
 
