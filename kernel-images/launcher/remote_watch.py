@@ -23,6 +23,7 @@ ONLY_FOLDER = 0x01000000
 MASK = MODIFY | ATTRIBUTES | MOVED_FROM | MOVED_TO | CREATED | DELETED | SELF_DELETED | ONLY_FOLDER
 HEAD = struct.Struct("iIII")
 BUFFER = 1 << 16
+FOUND_MAX = 100_000
 
 
 class Folder:
@@ -39,6 +40,9 @@ class Watch:
         self.lock = threading.Lock()
         self.changes, self.over = [], False
         self.folders = {}
+        # What was found, and told, while a new folder was covered: its own event may still wait, and must not tell it again.
+        # Empty whenever no event waits; beyond the bound some things may be told twice.
+        self.found = set()
         self.libc = ctypes.CDLL(None, use_errno=True)
         self.fd = self.libc.inotify_init1(os.O_CLOEXEC | os.O_NONBLOCK)
         if self.fd < 0:
@@ -87,6 +91,8 @@ class Watch:
                 if any(fd == self.stop_read for fd, _ in waiting.poll()):
                     break
                 self.take_all()
+                if self.found and (len(self.found) > FOUND_MAX or not any(fd == self.fd for fd, _ in waiting.poll(0))):
+                    self.found.clear()
                 self.bell.ring(self.topic)
         except Exception:
             self.overflow()
@@ -110,6 +116,10 @@ class Watch:
             if leaving is not None and (not mask & MOVED_TO or cookie != leaving[0]):
                 self.leave(*leaving[1:])
                 leaving = None
+            if mask & (CREATED | MOVED_FROM | MOVED_TO | DELETED) and (number, name) in self.found:
+                self.found.discard((number, name))
+                if mask & CREATED:
+                    continue
             if mask & MOVED_FROM:
                 leaving = (cookie, number, name, is_folder)
             elif leaving is not None:
@@ -193,6 +203,7 @@ class Watch:
                     continue
                 if tell:
                     self.tell("create", self.path_of(number, name), is_folder)
+                    self.found.add((number, name))
                 if is_folder and len(self.folders) <= self.most:
                     try:
                         inner = os.open(name, LISTING, dir_fd=folder)

@@ -52,6 +52,45 @@ public sealed class RequestTests : GatewayFixture
     }
 
     [Test]
+    public async Task A_connection_that_was_reset_before_its_use_is_made_again_even_for_what_is_never_repeated()
+    {
+        using var crashing = new TcpListener(IPAddress.Loopback, 0);
+        crashing.Start();
+        var resets = 0;
+        using var handler = new SocketsHttpHandler
+        {
+            PooledConnectionLifetime = TimeSpan.Zero,
+            ConnectCallback = async (context, cancellationToken) =>
+            {
+                var socket = new Socket(SocketType.Stream, ProtocolType.Tcp);
+                if (Interlocked.Decrement(ref resets) < 0)
+                {
+                    await socket.ConnectAsync(context.DnsEndPoint, cancellationToken);
+                    return new NetworkStream(socket, ownsSocket: true);
+                }
+
+                await socket.ConnectAsync(crashing.LocalEndpoint, cancellationToken);
+                using (var accepted = await crashing.AcceptSocketAsync(cancellationToken))
+                {
+                    accepted.LingerState = new LingerOption(true, 0);
+                }
+
+                socket.Poll(TimeSpan.FromSeconds(10), SelectMode.SelectRead);
+                return new NetworkStream(socket, ownsSocket: true);
+            },
+        };
+        await using var client = Gateway.Connect(change: options => new() { BaseAddress = options.BaseAddress, ApiKey = options.ApiKey, HttpMessageHandler = handler });
+        var fake = Gateway.State.Create(new CreateSandboxRequest());
+
+        var sandbox = await Sandbox.FromIdAsync(fake.Id, client, Deadline);
+        resets = 2;
+
+        await sandbox.RestartAsync(cancellationToken: Deadline);
+
+        (resets, fake.Restarts).Should().Be((-1, 1));
+    }
+
+    [Test]
     public async Task Two_calls_are_two_runs_and_a_key_of_ones_own_names_one()
     {
         var (fake, sandbox) = await OpenAsync();

@@ -1,5 +1,6 @@
 using System.Net.Http.Headers;
 using System.Net.Http.Json;
+using System.Net.Sockets;
 using System.Text.Json;
 using KernelGateway.Client.Connections;
 using KernelGateway.Contracts.Errors;
@@ -114,6 +115,11 @@ internal sealed class GatewayHttp : IDisposable
             catch (HttpRequestException e)
             {
                 failure = !SurelyNotSent(e) && repeat == Repeat.WhenNotSent ? throw Lost(e) : e;
+            }
+            catch (SocketException e)
+            {
+                // A connection that was reset before it was used: only connecting lets one through unwrapped.
+                failure = e;
             }
             catch (IOException e)
             {

@@ -1,4 +1,5 @@
 using System.Net.Http.Headers;
+using System.Net.Sockets;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using KernelGateway.Contracts.Webhooks;
@@ -76,7 +77,7 @@ internal sealed class Webhook(WebhookRecord record, WebhookDoor door, WebhookOpt
         {
             return (null, $"It did not answer within {options.AnswerTimeout.TotalSeconds:0.#} s.");
         }
-        catch (Exception e) when (e is HttpRequestException or IOException)
+        catch (Exception e) when (e is HttpRequestException or IOException or SocketException)
         {
             return (null, e.GetBaseException().Message);
         }

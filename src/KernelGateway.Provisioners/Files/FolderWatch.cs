@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Runtime.InteropServices;
+using System.Text;
 using KernelGateway.Contracts.Files;
 using KernelGateway.Core.Errors;
 using KernelGateway.Provisioners.Native;
@@ -16,6 +17,8 @@ internal sealed class FolderWatch : IDisposable
     private const uint Mask = Modify | Attributes | MovedFrom | MovedTo | Created | Deleted | SelfDeleted | OnlyFolder;
     private const int EventHeader = 16;
     private const int BufferSize = 64 << 10;
+    private const ulong WaitingBytes = 0x541B; // FIONREAD
+    private const int MaxFound = 100_000;
 
     private readonly FileTree _tree;
     private readonly byte[][] _root;
@@ -27,6 +30,10 @@ internal sealed class FolderWatch : IDisposable
 
     // By watch descriptor; the parent is another one of them, none for the watched folder itself.
     private readonly Dictionary<int, Folder> _folders = [];
+
+    // What was found, and told, while a new folder was covered: its own event may still wait, and must not tell it again.
+    // Empty whenever no event waits; beyond the bound some things may be told twice.
+    private readonly HashSet<(int Folder, string Name)> _found = [];
 
     internal FolderWatch(FileTree tree, byte[][] root, bool recursive, int maxFolders, TimeProvider time)
     {
@@ -102,6 +109,11 @@ internal sealed class FolderWatch : IDisposable
                 leaving = null;
             }
 
+            if (_found.Count > 0 && (mask & (Created | MovedFrom | MovedTo | Deleted)) != 0 && _found.Remove((number, Key(name))) && (mask & Created) != 0)
+            {
+                continue;
+            }
+
             if ((mask & MovedFrom) != 0)
             {
                 leaving = (cookie, number, name, isFolder);
@@ -122,6 +134,11 @@ internal sealed class FolderWatch : IDisposable
         {
             Leave(last.Folder, last.Name, last.IsFolder, changes);
         }
+
+        if (_found.Count > 0 && (_found.Count > MaxFound || !EventsWait()))
+        {
+            _found.Clear();
+        }
     }
 
     public void Dispose() => _inotify.Dispose();
@@ -133,6 +150,12 @@ internal sealed class FolderWatch : IDisposable
         {
             return (int)Math.Max(0, LibC.Read(_inotify.Number, buffer, BufferSize));
         }
+    }
+
+    private unsafe bool EventsWait()
+    {
+        int waiting;
+        return LibC.Control(_inotify, WaitingBytes, &waiting) == 0 && waiting > 0;
     }
 
     private void Take(int number, uint mask, byte[] name, bool isFolder, List<FileChange> changes)
@@ -274,7 +297,12 @@ internal sealed class FolderWatch : IDisposable
                 }
 
                 var isFolder = status.Type == FileType.Directory;
-                told?.Add(Change(FileChangeType.Create, PathOf(number, name), isFolder));
+                if (told is not null)
+                {
+                    told.Add(Change(FileChangeType.Create, PathOf(number, name), isFolder));
+                    _found.Add((number, Key(name)));
+                }
+
                 if (isFolder && _folders.Count <= _maxFolders
                     && _tree.Calls.Open(folder, name, SystemCall.ReadOnly | SystemCall.Directory, 0, out var inner) == 0)
                 {
@@ -300,6 +328,8 @@ internal sealed class FolderWatch : IDisposable
             }
         }
     }
+
+    private static string Key(byte[] name) => Encoding.Latin1.GetString(name);
 
     private byte[][] PathOf(int folder, byte[] name)
     {

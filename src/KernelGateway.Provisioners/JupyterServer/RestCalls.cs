@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Http.Headers;
+using System.Net.Sockets;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
@@ -41,7 +42,7 @@ internal sealed class RestCalls(HttpMessageInvoker http, Uri root, Authenticatio
         {
             return new RestAnswer(who, default, default) { Silence = $"{who} did not answer within {within.TotalSeconds:0.#} s." };
         }
-        catch (Exception e) when (e is HttpRequestException or IOException)
+        catch (Exception e) when (e is HttpRequestException or IOException or SocketException)
         {
             return new RestAnswer(who, default, default) { Silence = $"{who} cannot be reached: {TextTail.Clean(Innermost(e).Message, MaxWords)}" };
         }

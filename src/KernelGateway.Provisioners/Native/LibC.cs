@@ -117,7 +117,7 @@ internal static partial class LibC
     internal static unsafe partial int StatVfs(string path, ulong* buffer);
 
     [LibraryImport("libc", EntryPoint = "ioctl", SetLastError = true)]
-    internal static unsafe partial int Control(SafeFileHandle device, ulong request, void* argument);
+    internal static unsafe partial int Control(SafeHandle device, ulong request, void* argument);
 
     internal static int PidfdOpen(int pid) => (int)SystemCall(SysPidfdOpen, pid, 0, 0, 0);
 
