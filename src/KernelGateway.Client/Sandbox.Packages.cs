@@ -1,4 +1,3 @@
-using KernelGateway.Client.Http;
 using KernelGateway.Contracts.Commands;
 using KernelGateway.Contracts.Errors;
 
@@ -16,16 +15,14 @@ public sealed partial class Sandbox
     /// <see cref="ErrorCodes.Forbidden"/>: a package is not on the gateway's list. <see cref="ErrorCodes.Conflict"/>: the sandbox may not reach the index; the message names the
     /// host. <see cref="ErrorCodes.NotSupported"/>: there is no pip, or no index.
     /// </exception>
-    public async Task<CommandOutcome> InstallPackagesAsync(
+    public Task<CommandOutcome> InstallPackagesAsync(
         IReadOnlyList<string> packages,
         string? contextId = null,
         CommandOptions? options = null,
         CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(packages);
-        var used = options ?? new CommandOptions();
-        var request = new InstallPackagesRequest { Packages = packages, ContextId = contextId, TimeoutSeconds = used.Timeout?.TotalSeconds };
-        var info = await _client.Http.CreateAsync<CommandInfo>($"{SandboxRoutes.Of(Id)}/packages", request, used.IdempotencyKey ?? Guid.NewGuid().ToString("N"), cancellationToken);
-        return await new RunningCommand(_client, info, used).WaitAsync(cancellationToken);
+        var request = new InstallPackagesRequest { Packages = packages, ContextId = contextId, TimeoutSeconds = options?.Timeout?.TotalSeconds };
+        return Commands.InstallAsync("packages", request, options, cancellationToken);
     }
 }

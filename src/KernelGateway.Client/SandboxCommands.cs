@@ -60,18 +60,35 @@ public sealed class SandboxCommands
     public async Task<RunningCommand> GetAsync(string commandId, CommandOptions? options = null, CancellationToken cancellationToken = default) =>
         new(_client, await _client.Http.GetAsync<CommandInfo>(RunningCommand.Route(_sandboxId, commandId), cancellationToken), options ?? new CommandOptions());
 
-    /// <summary>Installs packages of the system, where the sandbox's variant can.</summary>
-    /// <param name="packages">Their names.</param>
-    /// <param name="cancellationToken">Cancels the call.</param>
+    /// <summary>Installs packages of the system with its package manager and waits for its end, where the sandbox's variant lets it change the system. A code other than 0 is in the outcome, not an exception.</summary>
+    /// <param name="packages">Their names, with versions where wanted.</param>
+    /// <param name="manager"><c>apt-get</c>, <c>dnf</c>, <c>yum</c> or <c>apk</c>; <c>null</c> for whichever there is.</param>
+    /// <param name="options">Callbacks for what it prints, its time limit, and an idempotency key; nothing else of it is used.</param>
+    /// <param name="cancellationToken">Ends the waiting; the installation goes on.</param>
     /// <exception cref="KernelGatewayException"><see cref="ErrorCodes.NotSupported"/>: it cannot; the message says why, and the way out.</exception>
-    public Task InstallSystemPackagesAsync(IReadOnlyList<string> packages, CancellationToken cancellationToken = default) =>
-        _client.Http.SendAsync(HttpMethod.Post, $"{SandboxRoutes.Of(_sandboxId)}/system-packages", new InstallSystemPackagesRequest(packages), Repeat.WhenNotSent, cancellationToken);
+    public Task<CommandOutcome> InstallSystemPackagesAsync(
+        IReadOnlyList<string> packages, string? manager = null, CommandOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(packages);
+        var request = new InstallSystemPackagesRequest { Packages = packages, Manager = manager, TimeoutSeconds = options?.Timeout?.TotalSeconds };
+        return InstallAsync("system-packages", request, options, cancellationToken);
+    }
+
+    internal async Task<CommandOutcome> InstallAsync(string route, object request, CommandOptions? options, CancellationToken cancellationToken)
+    {
+        var used = options ?? new CommandOptions();
+        return await (await CreateAsync(route, request, used, cancellationToken)).WaitAsync(cancellationToken);
+    }
 
     private async Task<RunningCommand> StartAsync(string? command, IReadOnlyList<string>? argv, CommandOptions? options, CancellationToken cancellationToken)
     {
         var used = options ?? new CommandOptions();
+        return await CreateAsync("commands", used.ToRequest(command, argv), used, cancellationToken);
+    }
+
+    private async Task<RunningCommand> CreateAsync(string route, object request, CommandOptions used, CancellationToken cancellationToken)
+    {
         var key = used.IdempotencyKey ?? Guid.NewGuid().ToString("N");
-        var info = await _client.Http.CreateAsync<CommandInfo>($"{SandboxRoutes.Of(_sandboxId)}/commands", used.ToRequest(command, argv), key, cancellationToken);
-        return new RunningCommand(_client, info, used);
+        return new RunningCommand(_client, await _client.Http.CreateAsync<CommandInfo>($"{SandboxRoutes.Of(_sandboxId)}/{route}", request, key, cancellationToken), used);
     }
 }

@@ -69,7 +69,7 @@ public sealed class CommandTests : GatewayFixture
     {
         await using var sandbox = await Sandbox.CreateAsync(Client, null, cancellationToken);
 
-        var refused = await ((Func<Task>)(() => sandbox.Commands.InstallSystemPackagesAsync(["curl"], cancellationToken))).Should().ThrowAsync<KernelGatewayException>();
+        var refused = await ((Func<Task>)(() => sandbox.Commands.InstallSystemPackagesAsync(["curl"], cancellationToken: cancellationToken))).Should().ThrowAsync<KernelGatewayException>();
 
         refused.Which.Code.Should().Be(ErrorCodes.NotSupported);
         refused.Which.Message.Should().Contain("kernel-images/build.sh");

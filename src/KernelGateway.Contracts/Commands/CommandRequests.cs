@@ -48,7 +48,3 @@ public sealed record CommandInputRequest(string? Text = null, string? Base64 = n
 /// <summary>Body of <c>POST …/commands/{cid}/signal</c>.</summary>
 /// <param name="Signal">Its name, such as <c>SIGTERM</c> or <c>INT</c>, or its number.</param>
 public sealed record SignalCommandRequest(string Signal);
-
-/// <summary>Body of <c>POST …/{id}/system-packages</c>.</summary>
-/// <param name="Packages">Their names.</param>
-public sealed record InstallSystemPackagesRequest(IReadOnlyList<string> Packages);

@@ -10,7 +10,7 @@ using Microsoft.Extensions.Options;
 
 namespace KernelGateway.Core.Packages;
 
-/// <summary>Installs Python packages into sandboxes, by pip in the sandbox itself. What a package needs comes with it, whether or not it is on the list.</summary>
+/// <summary>Installs packages into sandboxes, by pip or the system's package manager in the sandbox itself. What a package needs comes with it, whether or not it is on the list.</summary>
 /// <param name="options">Validated settings.</param>
 /// <param name="network">What sandboxes may reach.</param>
 public sealed class PackageInstaller(IOptions<PackageOptions> options, NetworkGuard network)
@@ -22,7 +22,7 @@ public sealed class PackageInstaller(IOptions<PackageOptions> options, NetworkGu
         return [.. options.Value.Allowed.Concat(environment.Packages).Distinct(StringComparer.OrdinalIgnoreCase).Order(StringComparer.OrdinalIgnoreCase)];
     }
 
-    /// <summary>Starts an installation; returns when pip runs.</summary>
+    /// <summary>Starts an installation of Python packages; returns when pip runs.</summary>
     /// <exception cref="GatewayException">
     /// <see cref="ErrorCode.InvalidArgument"/> or <see cref="ErrorCode.Forbidden"/>: a package is none, or is not on the list. <see cref="ErrorCode.Conflict"/>:
     /// the sandbox may not reach the index; the message names the host. <see cref="ErrorCode.NotSupported"/>: no index is configured, or there is no pip.
@@ -52,6 +52,16 @@ public sealed class PackageInstaller(IOptions<PackageOptions> options, NetworkGu
         }
 
         return await sandbox.InstallPackagesAsync(request.ContextId, arguments, requirements, request.TimeoutSeconds ?? settings.DefaultTimeoutSeconds, request.IdempotencyKey);
+    }
+
+    /// <summary>Starts an installation of packages of the system, where the variant lets a sandbox change it; returns when it runs.</summary>
+    /// <exception cref="GatewayException"><see cref="ErrorCode.InvalidArgument"/>: a package is none. <see cref="ErrorCode.NotSupported"/>: the variant cannot; the message says why, and the way out.</exception>
+    public Task<Command> InstallSystemAsync(Sandbox sandbox, InstallSystemPackagesRequest request)
+    {
+        ArgumentNullException.ThrowIfNull(sandbox);
+        ArgumentNullException.ThrowIfNull(request);
+        var arguments = SystemPackages.Arguments(request.Packages, request.Manager, options.Value.MaxPackages);
+        return sandbox.InstallSystemPackagesAsync(arguments, request.TimeoutSeconds ?? options.Value.DefaultTimeoutSeconds, request.IdempotencyKey);
     }
 
     private void DemandReachable(Sandbox sandbox, Uri index)

@@ -48,7 +48,7 @@ internal static partial class PackageNames
 
     private static GatewayException Invalid(string message) => new(ErrorCode.InvalidArgument, message, "packages");
 
-    private static string Shown(string? text) => text is null ? "null" : text.Length > 64 ? text[..64] + "…" : text;
+    internal static string Shown(string? text) => text is null ? "null" : text.Length > 64 ? text[..64] + "…" : text;
 
     [GeneratedRegex(@"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?\z")]
     private static partial Regex Name();

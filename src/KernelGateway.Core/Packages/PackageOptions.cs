@@ -3,7 +3,7 @@ using Microsoft.Extensions.Options;
 
 namespace KernelGateway.Core.Packages;
 
-/// <summary>Which Python packages can be installed into sandboxes, and from where; configuration section <c>Gateway:Packages</c>.</summary>
+/// <summary>Which packages can be installed into sandboxes, and from where; configuration section <c>Gateway:Packages</c>.</summary>
 public sealed class PackageOptions
 {
     /// <summary>The configuration section.</summary>

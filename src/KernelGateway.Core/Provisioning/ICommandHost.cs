@@ -6,8 +6,8 @@ namespace KernelGateway.Core.Provisioning;
 /// <remarks>What a command puts out, and at last how it ended, is in a log of its own before anybody is told; it outlives the gateway.</remarks>
 public interface ICommandHost
 {
-    /// <summary>Why no packages of the system can be installed here, and the way out.</summary>
-    string WhyNoSystemPackages { get; }
+    /// <summary>Why no packages of the system can be installed here, and the way out; <c>null</c> where a command may install them.</summary>
+    string? WhyNoSystemPackages { get; }
 
     /// <summary>The commands that the place had when it was found again, and that were not forgotten.</summary>
     IReadOnlyCollection<string> CommandsFound { get; }

@@ -92,16 +92,6 @@ public sealed partial class Sandbox
         await (await RunningAsync(commandId, cancellationToken)).ResizeCommandAsync(commandId, CommandRequests.Size(size), cancellationToken);
     }
 
-    /// <summary>Installs packages of the system, where the variant can.</summary>
-    /// <exception cref="GatewayException"><see cref="ErrorCode.NotSupported"/>: it cannot; the message says why, and the way out.</exception>
-    public void InstallSystemPackages(InstallSystemPackagesRequest request)
-    {
-        ArgumentNullException.ThrowIfNull(request);
-        throw request.Packages is null or { Count: 0 } || request.Packages.Any(string.IsNullOrWhiteSpace)
-            ? new GatewayException(ErrorCode.InvalidArgument, "'packages' must name at least one package.", "packages")
-            : new GatewayException(ErrorCode.NotSupported, CommandHost().WhyNoSystemPackages);
-    }
-
     private async Task<ICommandHost> RunningAsync(string commandId, CancellationToken cancellationToken)
     {
         var command = GetCommand(commandId);

@@ -2,10 +2,11 @@ using KernelGateway.Contracts.Commands;
 using KernelGateway.Core.Commands;
 using KernelGateway.Core.Environments;
 using KernelGateway.Core.Errors;
+using KernelGateway.Core.Packages;
 
 namespace KernelGateway.Core.Sandboxes;
 
-/// <summary>Python packages of its own. They lie in its home folder, where its kernels look last: nothing of the system is ever covered.</summary>
+/// <summary>Packages of its own. Those of Python lie in its home folder, where its kernels look last: nothing of the system is ever covered.</summary>
 public sealed partial class Sandbox
 {
     private const string LooksForPip = "import importlib.util, sys; sys.exit(importlib.util.find_spec('pip') is None)";
@@ -41,4 +42,11 @@ public sealed partial class Sandbox
         return await StartAsync(
             new StartCommandRequest { Argv = ["/bin/sh", "-c", RunsPip, python, .. options, "--", .. requirements], TimeoutSeconds = timeout, IdempotencyKey = idempotencyKey }, variables);
     }
+
+    /// <summary>Runs the system's package manager as a command.</summary>
+    /// <exception cref="GatewayException"><see cref="ErrorCode.NotSupported"/>: no sandbox of this variant may change its system; the message says why, and the way out.</exception>
+    internal Task<Command> InstallSystemPackagesAsync(IReadOnlyList<string> arguments, double timeout, string? idempotencyKey) =>
+        CommandHost().WhyNoSystemPackages is { } why
+            ? throw new GatewayException(ErrorCode.NotSupported, why)
+            : StartCommandAsync(new StartCommandRequest { Argv = ["/bin/sh", "-c", SystemPackages.Script, "sh", .. arguments], TimeoutSeconds = timeout, IdempotencyKey = idempotencyKey });
 }

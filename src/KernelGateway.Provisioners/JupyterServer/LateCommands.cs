@@ -7,12 +7,12 @@ namespace KernelGateway.Provisioners.JupyterServer;
 /// <summary>The commands of a server whose folder is not known before a kernel of it has told.</summary>
 /// <param name="whyNoSystemPackages">As <see cref="ICommandHost.WhyNoSystemPackages"/>.</param>
 /// <param name="learn">Has a kernel tell, and calls <see cref="Open"/> when it does.</param>
-internal sealed class LateCommands(string whyNoSystemPackages, Func<CancellationToken, Task> learn) : ICommandHost
+internal sealed class LateCommands(string? whyNoSystemPackages, Func<CancellationToken, Task> learn) : ICommandHost
 {
     private Action<string>? _tell;
     private RemoteCommands? _commands;
 
-    public string WhyNoSystemPackages => whyNoSystemPackages;
+    public string? WhyNoSystemPackages => whyNoSystemPackages;
 
     public IReadOnlyCollection<string> CommandsFound => _commands?.CommandsFound ?? [];
 

@@ -9,9 +9,6 @@ namespace KernelGateway.Provisioners.JupyterServer;
 /// <summary>Its files and commands, which are reached through a kernel of their own.</summary>
 internal sealed partial class ServerHost : IFileHost
 {
-    private const string WhyNoSystemPackages =
-        "In a Jupyter Server packages of the system belong to the server's machine, which no sandbox may change. Install them there, or use the variant 'local' with an image made by kernel-images/build.sh.";
-
     private readonly UtilityKernel _utility;
     private readonly LateCommands _lateCommands;
     private readonly Lock _reachGate = new();
@@ -99,7 +96,7 @@ internal sealed partial class ServerHost : IFileHost
             Variables = Launcher.KernelPlan.Merge(_plan.Environment.Variables, [_plan.Variables]),
         };
         _remote = new RemoteKernel(place, _utility.ConnectAsync, _time);
-        _commands = new RemoteCommands(place, _remote, WhyNoSystemPackages, _time, _log);
+        _commands = new RemoteCommands(place, _remote, _place.WhyNoSystemPackages, _time, _log);
         _lateCommands.Open(_commands);
         _files = new RemoteFiles(place, _remote, _time);
     }

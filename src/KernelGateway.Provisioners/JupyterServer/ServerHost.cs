@@ -54,7 +54,7 @@ internal sealed partial class ServerHost : IKernelHost
 
         var python = plan.Environment.Kernels.FirstOrDefault(kernel => kernel.Value.Language == "python").Key ?? "python3";
         _utility = new UtilityKernel(_api, $"kernel-gateway-{place.Reach.NameOf(place.SandboxId)}", python, ConnectAsync);
-        _lateCommands = new LateCommands(WhyNoSystemPackages, LearnFolderAsync);
+        _lateCommands = new LateCommands(place.WhyNoSystemPackages, LearnFolderAsync);
         if ((plan.Folder ?? place.WorkFolder) is { } folder)
         {
             OpenReach(folder);

@@ -12,6 +12,9 @@ internal sealed class StartedPlace(JupyterServerSite site, WatchedProcess server
 
     internal override bool EndsItsProcesses => true;
 
+    internal override string WhyNoSystemPackages =>
+        "The Jupyter Server of this sandbox runs on the gateway's own host, whose system no sandbox may change. Install packages on the host, or use the variant 'local' with an image made by kernel-images/build.sh.";
+
     internal override string RunsOn => "host";
 
     internal override string WorkFolder => site.FoldersOf(SandboxId).Work;

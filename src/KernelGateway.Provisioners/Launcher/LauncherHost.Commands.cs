@@ -15,7 +15,7 @@ internal sealed partial class LauncherHost : ICommandHost
     private readonly ConcurrentDictionary<string, bool> _saidAll = new();
     private IReadOnlyList<string> _commandsFound = [];
 
-    public string WhyNoSystemPackages => _place.WhyNoSystemPackages;
+    public string? WhyNoSystemPackages => _place.WhyNoSystemPackages;
 
     public IReadOnlyCollection<string> CommandsFound => _commandsFound;
 

@@ -25,7 +25,7 @@ internal sealed class RemoteCommands : ICommandHost, IAsyncDisposable
     /// <param name="whyNoSystemPackages">See <see cref="WhyNoSystemPackages"/>.</param>
     /// <param name="time">For waits.</param>
     /// <param name="logger">Told of trouble with the copies.</param>
-    internal RemoteCommands(RemotePlace place, RemoteKernel kernel, string whyNoSystemPackages, TimeProvider time, ILogger logger)
+    internal RemoteCommands(RemotePlace place, RemoteKernel kernel, string? whyNoSystemPackages, TimeProvider time, ILogger logger)
     {
         _place = place;
         _kernel = kernel;
@@ -33,7 +33,7 @@ internal sealed class RemoteCommands : ICommandHost, IAsyncDisposable
         _mirror = new LogMirror(place, kernel, time, logger);
     }
 
-    public string WhyNoSystemPackages { get; }
+    public string? WhyNoSystemPackages { get; }
 
     public IReadOnlyCollection<string> CommandsFound { get; private set; } = [];
 

@@ -3,7 +3,6 @@ using KernelGateway.Core.Commands;
 using KernelGateway.Core.Packages;
 using KernelGateway.Core.Sandboxes;
 using KernelGateway.Server.Security;
-using Microsoft.AspNetCore.Http.HttpResults;
 
 namespace KernelGateway.Server.Api;
 
@@ -26,8 +25,9 @@ internal static class CommandEndpoints
         api.MapPost("/sandboxes/{id}/packages", InstallPackagesAsync).WithTags("Commands").WithName("InstallPackages")
             .WithSummary("Installs Python packages that the gateway allows, with pip in the sandbox, as a command; answers when it runs, or with wait=true when it has ended.")
             .Produces<CommandInfo>().Produces<CommandInfo>(202);
-        api.MapPost("/sandboxes/{id}/system-packages", Install).WithTags("Commands").WithName("InstallSystemPackages")
-            .WithSummary("Installs packages of the system, where the variant can; otherwise says why not, and the way out.");
+        api.MapPost("/sandboxes/{id}/system-packages", InstallSystemPackagesAsync).WithTags("Commands").WithName("InstallSystemPackages")
+            .WithSummary("Installs packages of the system with its package manager, as a command, where the variant lets a sandbox change it; otherwise says why not, and the way out.")
+            .Produces<CommandInfo>().Produces<CommandInfo>(202);
     }
 
     private static async Task<IResult> StartAsync(string id, StartCommandRequest request, bool? wait, SandboxRegistry registry, HttpContext http)
@@ -40,6 +40,12 @@ internal static class CommandEndpoints
     {
         var sandbox = registry.Get(id, http.Owner());
         return await AnswerAsync(sandbox, await packages.InstallAsync(sandbox, http.IdempotencyKey() is { } key ? request with { IdempotencyKey = key } : request), wait, http);
+    }
+
+    private static async Task<IResult> InstallSystemPackagesAsync(string id, InstallSystemPackagesRequest request, bool? wait, SandboxRegistry registry, PackageInstaller packages, HttpContext http)
+    {
+        var sandbox = registry.Get(id, http.Owner());
+        return await AnswerAsync(sandbox, await packages.InstallSystemAsync(sandbox, http.IdempotencyKey() is { } key ? request with { IdempotencyKey = key } : request), wait, http);
     }
 
     private static async Task<IResult> AnswerAsync(Sandbox sandbox, Command command, bool? wait, HttpContext http)
@@ -82,12 +88,6 @@ internal static class CommandEndpoints
     private static async Task<IResult> ResizeAsync(string id, string commandId, PtySize request, SandboxRegistry registry, HttpContext http)
     {
         await registry.Get(id, http.Owner()).ResizeCommandAsync(commandId, request, http.RequestAborted);
-        return TypedResults.NoContent();
-    }
-
-    private static NoContent Install(string id, InstallSystemPackagesRequest request, SandboxRegistry registry, HttpContext http)
-    {
-        registry.Get(id, http.Owner()).InstallSystemPackages(request);
         return TypedResults.NoContent();
     }
 

@@ -129,6 +129,12 @@ internal sealed partial class SandboxHub(SandboxRegistry registry, PackageInstal
             Find(sandboxId),
             request ?? throw new GatewayException(ErrorCode.InvalidArgument, "The second argument must be an object with 'packages'.", "packages"))).Info;
 
+    /// <summary>Installs packages of the system, as a command, where the variant lets a sandbox change it; answers when it runs, the rest comes as events.</summary>
+    public async Task<CommandInfo> InstallSystemPackages(string sandboxId, InstallSystemPackagesRequest request) =>
+        (await packages.InstallSystemAsync(
+            Find(sandboxId),
+            request ?? throw new GatewayException(ErrorCode.InvalidArgument, "The second argument must be an object with 'packages'.", "packages"))).Info;
+
     /// <summary>Changes of files below a folder, from <c>ready</c> on, until the sandbox has ended or the client stops.</summary>
     public IAsyncEnumerable<FileChange> WatchFiles(string sandboxId, string? path, bool recursive, CancellationToken cancellationToken)
     {

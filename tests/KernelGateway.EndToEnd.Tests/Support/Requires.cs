@@ -15,6 +15,9 @@ internal static class Requires
         Need(Directory.Exists("/usr/lib/python3/dist-packages/ipykernel"), "python3-ipykernel is missing.");
     }
 
+    /// <summary>That the tests run as root.</summary>
+    public static void Root() => Need(Environment.IsPrivilegedProcess, "Root is needed.");
+
     /// <summary>A module of the system's Python.</summary>
     public static void Module(string name) =>
         Need(Directory.Exists($"/usr/lib/python3/dist-packages/{name}"), $"python3-{name} is missing.");

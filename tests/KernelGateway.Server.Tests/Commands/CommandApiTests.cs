@@ -266,7 +266,15 @@ public sealed class CommandApiTests
         await ShouldBeAsync($"{Route}/{command.Id}/signal", new { signal = "TERM" }, HttpStatusCode.Conflict, "has ended");
         await ShouldBeAsync($"{Route}/{command.Id}/resize", new { columns = 1, rows = 1 }, HttpStatusCode.Conflict, "has ended");
         await ShouldBeAsync($"{Route}/{command.Id}/stdin", new { base64 = "?" }, HttpStatusCode.BadRequest, "Base64");
-        await ShouldBeAsync($"/api/v1/sandboxes/{_sandbox.Id}/system-packages", new { packages = new[] { "curl" } }, HttpStatusCode.BadRequest, "build.sh");
+        var packages = $"/api/v1/sandboxes/{_sandbox.Id}/system-packages";
+        await ShouldBeAsync(packages, new { packages = new[] { "curl" } }, HttpStatusCode.BadRequest, "build.sh");
+        foreach (var name in new[] { "-y", "--config=x", "./x.deb", "https://evil.test/x.deb", "a b", "a\n", "a;id", "", null })
+        {
+            await ShouldBeAsync(packages, new { packages = new[] { "curl", name } }, HttpStatusCode.BadRequest, "\"field\":\"packages\"");
+        }
+
+        await ShouldBeAsync(packages, new { packages = Enumerable.Repeat("curl", 51) }, HttpStatusCode.BadRequest, "1 to 50");
+        await ShouldBeAsync(packages, new { packages = new[] { "curl" }, manager = "sh" }, HttpStatusCode.BadRequest, "apt-get, dnf, yum, apk");
         var closed = await StartAsync(new { command = "sleep 100" });
         await ShouldBeAsync($"{Route}/{closed.Id}/stdin", new { text = "x" }, HttpStatusCode.Conflict, "closed");
         await ShouldBeAsync($"{Route}/{closed.Id}/resize", new { columns = 1, rows = 1 }, HttpStatusCode.Conflict, "no terminal");
