@@ -121,6 +121,32 @@ public sealed class JupyterServerTests
     }
 
     [Test]
+    public async Task Environments_that_only_the_service_has_are_listed_and_used_and_known_again_after_a_crash(CancellationToken cancellationToken)
+    {
+        await using var plane = new ControlPlane();
+        await using var gateway = await GatewayProcess.StartNewAsync(ConfigurationOf(null, plane));
+        await using var client = gateway.Client();
+
+        var environments = await Sandbox.ListEnvironmentsAsync(client, "datalayer", cancellationToken);
+        environments.Select(one => $"{one.Name}: {one.Title}, {one.Language}").Should().Equal("other: other, python", "python-cpu-env: Python, python", "test-env: Test, python");
+        environments[1].Modules.Should().NotBeEmpty("the gateway knows more of those that it has too");
+        (await Sandbox.ListEnvironmentsAsync(client, cancellationToken: cancellationToken)).Should().NotContain(one => one.Name == "test-env");
+
+        await using var sandbox = await Sandbox.CreateAsync(client, new CreateSandboxRequest { Variant = "datalayer", Environment = "test-env" }, cancellationToken);
+        await sandbox.RunCodeAsync("x = 41", cancellationToken: cancellationToken);
+        await gateway.KillAsync();
+        await gateway.StartAsync();
+        (await sandbox.RunCodeAsync("x + 1", cancellationToken: cancellationToken)).Text.Should().Be("42");
+        (await sandbox.RefreshAsync(cancellationToken)).Environment.Should().Be("test-env");
+
+        foreach (var (variant, name, words) in new[] { ("datalayer", "gone", "test-env"), ("datalayer", "../gone", "python-cpu-env"), ("local", "test-env", "python-cpu-env") })
+        {
+            (await FluentActions.Awaiting(() => Sandbox.CreateAsync(client, new CreateSandboxRequest { Variant = variant, Environment = name }, cancellationToken)).Should().ThrowAsync<KernelGatewayException>())
+                .Which.Should().Match<KernelGatewayException>(it => it.Code == ErrorCodes.EnvironmentNotFound && it.Message.Contains(words));
+        }
+    }
+
+    [Test]
     public async Task What_cannot_be_kept_is_refused_and_no_secret_is_shown(CancellationToken cancellationToken)
     {
         await using var server = await JupyterServer.StartNewAsync();

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using KernelGateway.Core.Errors;
 using KernelGateway.Core.Policies;
+using KernelGateway.Core.Provisioning;
 
 namespace KernelGateway.Core.Environments;
 
@@ -47,11 +48,14 @@ public sealed class EnvironmentCatalog
                 options.Environments.TryGetValue(environment.Name, out var added) ? environment with { Mounts = added.Mounts } : environment));
     }
 
-    /// <summary>Finds an environment by name.</summary>
+    /// <summary>Finds an environment by name; <c>null</c> when this gateway does not have it.</summary>
+    public EnvironmentDefinition? Find(string name) => _byName.GetValueOrDefault(name);
+
+    /// <summary>Finds an environment by name, for a variant whose service may have others.</summary>
     /// <exception cref="GatewayException"><see cref="ErrorCode.EnvironmentNotFound"/>; the message lists the names.</exception>
-    public EnvironmentDefinition Get(string name) => _byName.TryGetValue(name, out var environment)
-        ? environment
-        : throw new GatewayException(
+    public EnvironmentDefinition Get(string name, IKernelProvisioner? variant) => Find(name)
+        ?? variant?.EnvironmentOf(name)
+        ?? throw new GatewayException(
             ErrorCode.EnvironmentNotFound,
             $"There is no environment '{(name.Length > 64 ? name[..64] + "…" : name)}'. Choose one of: {string.Join(", ", _byName.Keys)}.",
             "environment");

@@ -1,3 +1,4 @@
+using KernelGateway.Core.Environments;
 using KernelGateway.Core.Errors;
 
 namespace KernelGateway.Core.Provisioning;
@@ -39,6 +40,13 @@ public interface IKernelProvisioner
 
     /// <summary>What a new place of an environment would run on: <c>host</c>, or an image by name and digest; <c>null</c> where that is not known.</summary>
     string? SystemOf(string environment) => null;
+
+    /// <summary>The environments that its service has; <c>null</c> where places are made of those of the gateway.</summary>
+    /// <exception cref="GatewayException">The service cannot be used; the message says why, and the way out.</exception>
+    Task<IReadOnlyList<EnvironmentDefinition>?> EnvironmentsAsync(CancellationToken cancellationToken) => Task.FromResult<IReadOnlyList<EnvironmentDefinition>?>(null);
+
+    /// <summary>What is known beforehand of an environment that the gateway does not have and the service may have; <c>null</c> where there is no service. The service is not asked.</summary>
+    EnvironmentDefinition? EnvironmentOf(string name) => null;
 
     /// <summary>Removes places made by this gateway (same data folder) whose sandbox id is not in <paramref name="known"/>.</summary>
     /// <returns>The sandbox ids that were removed.</returns>

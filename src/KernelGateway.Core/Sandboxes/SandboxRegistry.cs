@@ -77,11 +77,12 @@ public sealed partial class SandboxRegistry : BackgroundService
     private async Task<Sandbox> CreateAsync(CreateSandboxRequest request, string owner, string? idempotencyKey, OpenedSnapshot? from, CancellationToken cancellationToken)
     {
         var record = CreateSandboxValidator.ToRecord(request, owner, CreateSandboxValidator.IdempotencyKey(idempotencyKey), _options, _time.GetUtcNow()) with { SnapshotId = from?.Snapshot.Info.Id };
-        var environment = _environments.Get(record.Environment);
         if (!_provisioners.TryGetValue(record.Variant, out var provisioner))
         {
             throw new GatewayException(ErrorCode.NotSupported, $"The variant '{record.Variant}' is not available in this gateway. Available: {string.Join(", ", _provisioners.Keys)}.", "variant");
         }
+
+        var environment = _environments.Get(record.Environment, provisioner);
 
         if (request.Gpu is not null)
         {
@@ -331,7 +332,7 @@ public sealed partial class SandboxRegistry : BackgroundService
         EnvironmentDefinition environment;
         try
         {
-            environment = _environments.Get(record.Environment);
+            environment = _environments.Get(record.Environment, _provisioners.GetValueOrDefault(record.Variant));
         }
         catch (GatewayException) when (record.HasEnded)
         {

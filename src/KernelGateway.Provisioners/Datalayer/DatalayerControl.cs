@@ -13,20 +13,25 @@ namespace KernelGateway.Provisioners.Datalayer;
 internal sealed class DatalayerControl(HttpMessageInvoker http, string url, TimeSpan within, string key, TimeProvider time)
 {
     private const int MaxItems = 10_000;
+    private const int MaxTitle = 200;
 
     private readonly RestCalls _calls = new(http, new Uri(url.TrimEnd('/') + "/"), new AuthenticationHeaderValue("Bearer", key), "The Datalayer service", time);
 
-    /// <summary>The environments, and what a second in each costs.</summary>
-    internal async Task<IReadOnlyDictionary<string, double>> EnvironmentsAsync(CancellationToken cancellationToken)
+    /// <summary>The environments by name.</summary>
+    internal async Task<IReadOnlyDictionary<string, DatalayerEnvironment>> EnvironmentsAsync(CancellationToken cancellationToken)
     {
         var answer = await CallAsync(HttpMethod.Get, "environments", null, cancellationToken);
         Demand(answer, "list its environments");
-        var found = new Dictionary<string, double>(StringComparer.Ordinal);
+        var found = new SortedDictionary<string, DatalayerEnvironment>(StringComparer.Ordinal);
         foreach (var item in Items(answer, "environments", "list its environments"))
         {
             if (RestAnswer.TextOf(item, "name") is { Length: > 0 and <= 128 } name)
             {
-                found[name] = RestAnswer.NumberOf(item, "burning_rate") is > 0 and < 1e6 and var rate ? rate : 0;
+                found[name] = new DatalayerEnvironment(
+                    name,
+                    RestAnswer.TextOf(item, "title") is { Length: > 0 } title ? TextTail.Clean(title, MaxTitle) : name,
+                    RestAnswer.TextOf(item, "language") is { Length: > 0 and <= 32 } language ? language.ToLowerInvariant() : "python",
+                    RestAnswer.NumberOf(item, "burning_rate") is > 0 and < 1e6 and var rate ? rate : 0);
             }
         }
 

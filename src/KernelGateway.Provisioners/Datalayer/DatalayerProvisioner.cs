@@ -197,7 +197,7 @@ public sealed partial class DatalayerProvisioner : IKernelProvisioner
     private async Task<DatalayerRuntime> MakeAsync(DatalayerControl control, HostSpec spec, CancellationToken cancellationToken)
     {
         var environments = await control.EnvironmentsAsync(cancellationToken);
-        if (!environments.TryGetValue(spec.Environment.Name, out var rate))
+        if (!environments.TryGetValue(spec.Environment.Name, out var environment))
         {
             throw new GatewayException(
                 ErrorCode.EnvironmentNotFound, $"Datalayer has no environment '{spec.Environment.Name}'; it has: {Native.TextTail.Clean(string.Join(", ", environments.Keys), 300)}.", "environment");
@@ -213,7 +213,7 @@ public sealed partial class DatalayerProvisioner : IKernelProvisioner
         {
             // Not cut short: it would be made all the same, and nobody would know.
             cancellationToken.ThrowIfCancellationRequested();
-            return await control.CreateAsync(spec.Environment.Name, name, Math.Max(rate * 60 * _options.ReservationMinutes, 0.01), CancellationToken.None);
+            return await control.CreateAsync(spec.Environment.Name, name, Math.Max(environment.BurningRate * 60 * _options.ReservationMinutes, 0.01), CancellationToken.None);
         }
         catch (GatewayException e) when (e.Code == ErrorCode.KernelFailed)
         {

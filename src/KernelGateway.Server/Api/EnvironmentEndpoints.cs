@@ -11,25 +11,25 @@ namespace KernelGateway.Server.Api;
 internal static class EnvironmentEndpoints
 {
     public static void MapEnvironments(this RouteGroupBuilder api) =>
-        api.MapGet("/environments", (EnvironmentCatalog catalog, IEnumerable<IKernelProvisioner> variants, PackageInstaller packages, string? variant) => new EnvironmentList(
-            [.. catalog.All.Where(RunnableIn(variant, variants)).Select(e => new EnvironmentInfo(e.Name, e.Title, e.Language, [.. e.Kernels.Keys], e.Modules) 
+        api.MapGet("/environments", ListAsync)
+            .WithTags("Environments").WithName("ListEnvironments").WithSummary("The environments of this gateway, or those that a variant can run, which may be those of a service.");
+
+    private static async Task<EnvironmentList> ListAsync(
+        string? variant, EnvironmentCatalog catalog, IEnumerable<IKernelProvisioner> variants, PackageInstaller packages, CancellationToken cancellationToken)
+    {
+        var name = variant is null ? null : VariantName.Normalize(variant);
+        var provisioner = variants.FirstOrDefault(one => one.Name == name);
+        var own = provisioner is null ? null : await provisioner.EnvironmentsAsync(cancellationToken);
+        var shown = own?.Select(one => catalog.Find(one.Name) is { } known ? known with { Title = one.Title } : one) ?? catalog.All;
+
+        // Folders of the host are all that an environment can ask of a variant.
+        return new EnvironmentList([.. shown.Where(e => name is null || provisioner is { MountsHostFolders: true } || e.Mounts.Count == 0)
+            .Select(e => new EnvironmentInfo(e.Name, e.Title, e.Language, [.. e.Kernels.Keys], e.Modules)
             {
                 RunsOn = RunsOn(e.Name, variants),
                 Packages = packages.AllowedIn(e),
                 Mounts = [.. e.Mounts.Select(mount => new MountInfo(mount.Target, mount.IsWritable ? "write" : "read"))],
-            })]))
-            .WithTags("Environments").WithName("ListEnvironments").WithSummary("The environments of this gateway, or those of them that a variant can run.");
-
-    /// <summary>Folders of the host are all that an environment can ask of a variant.</summary>
-    private static Func<EnvironmentDefinition, bool> RunnableIn(string? variant, IEnumerable<IKernelProvisioner> variants)
-    {
-        if (variant is null)
-        {
-            return _ => true;
-        }
-
-        var name = VariantName.Normalize(variant);
-        return variants.Any(one => one.Name == name && one.MountsHostFolders) ? _ => true : environment => environment.Mounts.Count == 0;
+            })]);
     }
 
     private static Dictionary<string, string> RunsOn(string environment, IEnumerable<IKernelProvisioner> variants)
