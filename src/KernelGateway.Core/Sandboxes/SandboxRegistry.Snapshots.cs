@@ -20,7 +20,7 @@ public sealed partial class SandboxRegistry
         ArgumentNullException.ThrowIfNull(request);
         var name = request.Name ?? throw new GatewayException(ErrorCode.InvalidArgument, "'name' is missing: it names the snapshot among yours.", "name");
         using var draft = _snapshots.Begin(sandbox.Owner, name, request.Description);
-        return (await sandbox.SnapshotAsync(draft, request, VariantsWith<IFileHost>(), cancellationToken)).Info;
+        return (await sandbox.SnapshotAsync(draft, request, _variants.With<IFileHost>(), cancellationToken)).Info;
     }
 
     /// <summary>Makes sandboxes that have what a sandbox has now.</summary>
@@ -44,7 +44,7 @@ public sealed partial class SandboxRegistry
         StoredSnapshot snapshot;
         using (var draft = _snapshots.Begin(sandbox.Owner, null, null))
         {
-            snapshot = await sandbox.SnapshotAsync(draft, new CreateSnapshotRequest { Wait = request.Wait, WaitSeconds = request.WaitSeconds }, VariantsWith<IFileHost>(), cancellationToken);
+            snapshot = await sandbox.SnapshotAsync(draft, new CreateSnapshotRequest { Wait = request.Wait, WaitSeconds = request.WaitSeconds }, _variants.With<IFileHost>(), cancellationToken);
         }
 
         var children = new ForkedSandbox?[count];
@@ -85,7 +85,7 @@ public sealed partial class SandboxRegistry
     private CreateSandboxRequest RecipeFor(CreateSandboxRequest request, StoredSnapshot snapshot)
     {
         var variant = VariantName.Normalize(request.Variant ?? snapshot.Recipe.Variant ?? _options.DefaultVariant);
-        return _provisioners.TryGetValue(variant, out var provisioner) && !provisioner.EnforcesLimits ? SnapshotRecipe.WithoutLimits(snapshot.Recipe) : snapshot.Recipe;
+        return _variants.Find(variant) is { EnforcesLimits: false } ? SnapshotRecipe.WithoutLimits(snapshot.Recipe) : snapshot.Recipe;
     }
 
     private async Task<Sandbox> CreateFromAsync(StoredSnapshot snapshot, CreateSandboxRequest request, string owner, string? idempotencyKey, CancellationToken cancellationToken)
