@@ -124,6 +124,7 @@ public sealed partial class Sandbox : IAsyncDisposable
                     AutoResume = _record.AutoResume,
                     Contexts = Contexts,
                     LastSequence = Journal.LastSequence,
+                    Warnings = _record.Warnings,
                 };
             }
         }

@@ -81,17 +81,11 @@ public sealed partial class SandboxRegistry
         }
     }
 
-    /// <summary>Limits are there whether they were asked for or not; a variant that keeps none would refuse them.</summary>
-    private CreateSandboxRequest RecipeFor(CreateSandboxRequest request, StoredSnapshot snapshot)
-    {
-        var variant = VariantName.Normalize(request.Variant ?? snapshot.Recipe.Variant ?? _options.DefaultVariant);
-        return _variants.Find(variant) is { EnforcesLimits: false } ? SnapshotRecipe.WithoutLimits(snapshot.Recipe) : snapshot.Recipe;
-    }
-
     private async Task<Sandbox> CreateFromAsync(StoredSnapshot snapshot, CreateSandboxRequest request, string owner, string? idempotencyKey, CancellationToken cancellationToken)
     {
         using var opened = _snapshots.Open(snapshot);
-        return await CreateAsync(SnapshotRecipe.Complete(request, RecipeFor(request, snapshot), _options), owner, idempotencyKey, opened, cancellationToken);
+        var (completed, warnings) = SnapshotRecipe.Complete(request, snapshot.Recipe, _variants, _options);
+        return await CreateAsync(completed, owner, idempotencyKey, opened, warnings, cancellationToken);
     }
 
     private static string NameOf(string prefix, int number) => string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{prefix}-{number}");

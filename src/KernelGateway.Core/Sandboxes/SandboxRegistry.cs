@@ -70,12 +70,17 @@ public sealed partial class SandboxRegistry : BackgroundService
         ArgumentNullException.ThrowIfNull(request);
         return SnapshotRecipe.Named(request, owner, _snapshots) is { } snapshot
             ? CreateFromAsync(snapshot, request, owner, idempotencyKey, cancellationToken)
-            : CreateAsync(request, owner, idempotencyKey, null, cancellationToken);
+            : CreateAsync(request, owner, idempotencyKey, null, [], cancellationToken);
     }
 
-    private async Task<Sandbox> CreateAsync(CreateSandboxRequest request, string owner, string? idempotencyKey, OpenedSnapshot? from, CancellationToken cancellationToken)
+    private async Task<Sandbox> CreateAsync(
+        CreateSandboxRequest request, string owner, string? idempotencyKey, OpenedSnapshot? from, IReadOnlyList<string> warnings, CancellationToken cancellationToken)
     {
-        var record = CreateSandboxValidator.ToRecord(request, owner, CreateSandboxValidator.IdempotencyKey(idempotencyKey), _options, _time.GetUtcNow()) with { SnapshotId = from?.Snapshot.Info.Id };
+        var record = CreateSandboxValidator.ToRecord(request, owner, CreateSandboxValidator.IdempotencyKey(idempotencyKey), _options, _time.GetUtcNow()) with
+        {
+            SnapshotId = from?.Snapshot.Info.Id,
+            Warnings = warnings,
+        };
         var environment = _environments.Get(record.Environment);
         var provisioner = _variants.Get(record.Variant);
         VariantRequests.Check(request, environment, provisioner, _variants);

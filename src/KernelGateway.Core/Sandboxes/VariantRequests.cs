@@ -71,7 +71,8 @@ internal static class VariantRequests
         }
     }
 
-    private static string Can(List<string> names) =>
+    /// <summary>The end of a refusal: who can.</summary>
+    public static string Can(List<string> names) =>
         names.Count > 0 ? $"Variants that can: {string.Join(", ", names)}." : "No variant of this gateway can.";
 
     private static void Check(bool right, string field, string problem)
