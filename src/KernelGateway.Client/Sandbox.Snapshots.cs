@@ -1,4 +1,3 @@
-using System.Runtime.CompilerServices;
 using KernelGateway.Client.Http;
 using KernelGateway.Contracts.Errors;
 using KernelGateway.Contracts.Sandboxes;

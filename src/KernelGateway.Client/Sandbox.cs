@@ -1,4 +1,3 @@
-using System.Runtime.CompilerServices;
 using KernelGateway.Client.Http;
 using KernelGateway.Contracts.Environments;
 using KernelGateway.Contracts.Errors;
