@@ -1,4 +1,3 @@
-using System.Runtime.CompilerServices;
 using KernelGateway.Client.Http;
 using KernelGateway.Contracts.Errors;
 using KernelGateway.Contracts.Sandboxes;
@@ -52,25 +51,17 @@ public sealed partial class Sandbox
     /// <param name="filter">Which ones; <c>null</c> for all.</param>
     /// <param name="cancellationToken">Ends the listing.</param>
     /// <exception cref="KernelGatewayException">The gateway refused or could not be reached.</exception>
-    public static async IAsyncEnumerable<SnapshotInfo> ListSnapshotsAsync(
+    public static IAsyncEnumerable<SnapshotInfo> ListSnapshotsAsync(
         KernelGatewayClient? client = null,
         SnapshotFilter? filter = null,
-        [EnumeratorCancellation] CancellationToken cancellationToken = default)
-    {
-        await using var own = client is null ? new KernelGatewayClient() : null;
-        string? cursor = null;
-        do
-        {
-            var page = await (client ?? own!).Http.ListSnapshotsAsync(filter ?? new SnapshotFilter(), cursor, cancellationToken);
-            foreach (var info in page.Items)
+        CancellationToken cancellationToken = default) => Pages.AllAsync(
+            client,
+            async (http, cursor, token) =>
             {
-                yield return info;
-            }
-
-            cursor = page.NextCursor;
-        }
-        while (cursor is not null);
-    }
+                var page = await http.ListSnapshotsAsync(filter ?? new SnapshotFilter(), cursor, token);
+                return (page.Items, page.NextCursor);
+            },
+            cancellationToken);
 
     /// <summary>What is in a snapshot, and what is not and why.</summary>
     /// <param name="snapshotId">The snapshot.</param>

@@ -1,4 +1,3 @@
-using System.Runtime.CompilerServices;
 using KernelGateway.Client.Http;
 using KernelGateway.Contracts.Environments;
 using KernelGateway.Contracts.Errors;
@@ -72,25 +71,17 @@ public sealed partial class Sandbox : IAsyncDisposable
     /// <param name="filter">Which ones; <c>null</c> for all.</param>
     /// <param name="cancellationToken">Ends the listing.</param>
     /// <exception cref="KernelGatewayException">The gateway refused or could not be reached.</exception>
-    public static async IAsyncEnumerable<SandboxInfo> ListAsync(
+    public static IAsyncEnumerable<SandboxInfo> ListAsync(
         KernelGatewayClient? client = null,
         SandboxFilter? filter = null,
-        [EnumeratorCancellation] CancellationToken cancellationToken = default)
-    {
-        await using var own = client is null ? new KernelGatewayClient() : null;
-        string? cursor = null;
-        do
-        {
-            var page = await (client ?? own!).Http.ListSandboxesAsync(filter ?? new SandboxFilter(), cursor, cancellationToken);
-            foreach (var info in page.Items)
+        CancellationToken cancellationToken = default) => Pages.AllAsync(
+            client,
+            async (http, cursor, token) =>
             {
-                yield return info;
-            }
-
-            cursor = page.NextCursor;
-        }
-        while (cursor is not null);
-    }
+                var page = await http.ListSandboxesAsync(filter ?? new SandboxFilter(), cursor, token);
+                return (page.Items, page.NextCursor);
+            },
+            cancellationToken);
 
     /// <summary>Lists the environments that sandboxes can be made from.</summary>
     /// <param name="client">The gateway; <c>null</c> for the one the environment variables name.</param>

@@ -38,4 +38,7 @@ public sealed record SandboxRestoredEvent : SandboxEvent
 
     /// <summary>Variables that are in the snapshot and could not be brought back, at most 100 of them.</summary>
     public IReadOnlyList<NotKept> NotRestored { get; init; } = [];
+
+    /// <summary>What else the sandbox lacks of the snapshot's, for example limits that its variant cannot keep; as <see cref="Sandboxes.SandboxInfo.Warnings"/>.</summary>
+    public IReadOnlyList<string> Warnings { get; init; } = [];
 }

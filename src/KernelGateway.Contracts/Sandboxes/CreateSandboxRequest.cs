@@ -21,7 +21,7 @@ public sealed record CreateSandboxRequest
     /// <summary>The sandbox ends this many seconds after its creation; 0 means never.</summary>
     public double? LifetimeSeconds { get; init; }
 
-    /// <summary>Processor cores, for example <c>0.5</c>.</summary>
+    /// <summary>Processor cores, for example <c>0.5</c>. This and the other limits are refused in variants that cannot keep them.</summary>
     public double? Cpu { get; init; }
 
     /// <summary>Memory, MiB.</summary>
@@ -60,7 +60,7 @@ public sealed record CreateSandboxRequest
     /// <summary>Labels to find the sandbox by, at most 64; keys up to 64 and values up to 256 characters.</summary>
     public IReadOnlyDictionary<string, string>? Tags { get; init; }
 
-    /// <summary>The snapshot to start from, by name: files, contexts and variables are as in it, and so is all that is left out here but name and tags.</summary>
+    /// <summary>The snapshot to start from, by name: files, contexts and variables are as in it, and so is all that is left out here but name and tags. Limits that the variant cannot keep are left out, which <see cref="SandboxInfo.Warnings"/> says.</summary>
     public string? SnapshotName { get; init; }
 
     /// <summary>The snapshot to start from, by id. Not together with <see cref="SnapshotName"/>.</summary>

@@ -71,6 +71,9 @@ public sealed record SandboxInfo
 
     /// <summary>The number of the last event; reading events after it waits for the next.</summary>
     public required long LastSequence { get; init; }
+
+    /// <summary>What its maker should know of it: limits that its snapshot has and its variant cannot keep. Sentences fit to show; mostly none.</summary>
+    public IReadOnlyList<string> Warnings { get; init; } = [];
 }
 
 /// <summary>What a sandbox may use at most.</summary>

@@ -71,7 +71,7 @@ public static class EventProjection
                 return new SandboxSnapshottedEvent { SnapshotId = snapshot.Id, Name = snapshot.Name, Size = snapshot.Size, Files = snapshot.Files, Variables = snapshot.Variables, NotKept = snapshot.NotKept };
             case JournalEntryKind.SandboxRestored:
                 var restored = Notes.Read<Notes.RestoredNote>(entry);
-                return new SandboxRestoredEvent { SnapshotId = restored.SnapshotId, Files = restored.Files, Variables = restored.Variables, NotRestored = restored.NotRestored };
+                return new SandboxRestoredEvent { SnapshotId = restored.SnapshotId, Files = restored.Files, Variables = restored.Variables, NotRestored = restored.NotRestored, Warnings = restored.Warnings ?? [] };
             case JournalEntryKind.SandboxChanged:
                 var change = Notes.Read<Notes.ChangeNote>(entry);
                 return new SandboxChangedEvent

@@ -86,7 +86,7 @@ public static partial class Notes
     public sealed record SnapshotNote(string Id, string? Name, long Size, int Files, int Variables, int NotKept);
 
     /// <summary>Body of <see cref="JournalEntryKind.SandboxRestored"/>.</summary>
-    public sealed record RestoredNote(string SnapshotId, int Files, int Variables, IReadOnlyList<NotKept> NotRestored);
+    public sealed record RestoredNote(string SnapshotId, int Files, int Variables, IReadOnlyList<NotKept> NotRestored, IReadOnlyList<string>? Warnings = null);
 
     /// <summary>The one frame of such an entry.</summary>
     public static IReadOnlyList<ReadOnlyMemory<byte>> Frame<T>(T note) =>

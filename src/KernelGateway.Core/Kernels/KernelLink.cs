@@ -1,7 +1,6 @@
 using KernelGateway.Core.Errors;
 using KernelGateway.Core.Faults;
 using KernelGateway.Core.Journals;
-using KernelGateway.Core.KernelLogs;
 using KernelGateway.Core.Provisioning;
 using KernelGateway.Jupyter;
 using KernelGateway.Jupyter.Messaging;
@@ -18,13 +17,9 @@ internal sealed class KernelLink : IAsyncDisposable
     private readonly IKernelOutputSource _source;
     private readonly Func<IReadOnlyList<KernelOutput>, CancellationToken, Task> _onOutputs;
     private readonly CancellationTokenSource _stop = new();
-    private readonly Lock _askGate = new();
+    private readonly CatchUpQuestions _questions = new();
     private KernelClient? _client;
     private Task<KernelExit?> _pump = Task.FromResult<KernelExit?>(null);
-
-    // Who wants to know when everything has been handed over; changed under the gate.
-    private TaskCompletionSource _question = NewSignal();
-    private TaskCompletionSource _asked = NewSignal();
 
     private KernelLink(IHostedKernel kernel, IKernelOutputSource source, Func<IReadOnlyList<KernelOutput>, CancellationToken, Task> onOutputs)
     {
@@ -59,42 +54,8 @@ internal sealed class KernelLink : IAsyncDisposable
         TimeProvider time,
         CancellationToken cancellationToken)
     {
-        KernelLink link;
-        KernelClientOptions options;
-        if (kernel.Log is { } log)
-        {
-            if (resume is not null && !Directory.Exists(log.Directory))
-            {
-                throw new GatewayException(ErrorCode.KernelFailed, "The folder of the kernel's log was removed, so that nothing it says can be read.");
-            }
-
-            var position = resume is { } r ? new KernelLogPosition(r.Segment, r.Offset, r.Sequence) : KernelLogPosition.Start;
-            var source = new LogOutputSource(kernel.Id, KernelLogReader.Open(log, position, new KernelLogOptions()), time);
-            link = new KernelLink(kernel, source, onOutputs);
-            options = new KernelClientOptions { Identity = identity, Session = identity, OnIopubActivity = source.Wake };
-        }
-        else
-        {
-            var source = new IopubOutputSource();
-            link = new KernelLink(kernel, source, onOutputs);
-            options = new KernelClientOptions
-            {
-                Identity = identity,
-                Session = identity,
-                OnIopub = message => source.AddAsync(JournalChannel.Iopub, message),
-                OnInputRequest = message => source.AddAsync(JournalChannel.Stdin, message),
-
-                // Runs are sent without waiting for a reply, so that one that comes after a restart of the gateway is taken as well.
-                OnUnclaimedReply = message => message.MsgType == MessageTypes.ExecuteReply ? source.AddAsync(JournalChannel.Shell, message) : ValueTask.CompletedTask,
-                OnIopubDropped = fault => _ = source.AddGapAsync($"A message of the kernel could not be kept: {fault}.").AsTask(),
-                OnIopubReconnected = () => _ = source.AddGapAsync("The connection to the kernel's output was lost for a while.").AsTask(),
-            };
-            if (isFoundAgain)
-            {
-                await source.AddGapAsync("The gateway was away while this kernel, which keeps no log, went on.");
-            }
-        }
-
+        var (source, options) = await OutputSources.OpenAsync(kernel, identity, resume, isFoundAgain, time);
+        var link = new KernelLink(kernel, source, onOutputs);
         try
         {
             if (!kernel.Exited.IsCompleted)
@@ -143,17 +104,8 @@ internal sealed class KernelLink : IAsyncDisposable
     }
 
     /// <summary>Completes when all that the kernel had said when this was called has been handed over.</summary>
-    public Task CaughtUpAsync(CancellationToken cancellationToken)
-    {
-        Task answered;
-        lock (_askGate)
-        {
-            answered = _question.Task;
-            _asked.TrySetResult();
-        }
-
-        return Task.WhenAny(answered, _pump).WaitAsync(cancellationToken);
-    }
+    public Task CaughtUpAsync(CancellationToken cancellationToken) =>
+        Task.WhenAny(_questions.Ask(), _pump).WaitAsync(cancellationToken);
 
     /// <summary>Sends an execute_request. The reply arrives as an output like everything else.</summary>
     public Task ExecuteAsync(JupyterMessage request, CancellationToken cancellationToken) =>
@@ -185,13 +137,12 @@ internal sealed class KernelLink : IAsyncDisposable
         using var wake = CancellationTokenSource.CreateLinkedTokenSource(_stop.Token);
         _ = _kernel.Exited.ContinueWith(_ => Cancel(wake), CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
         var batch = new List<KernelOutput>(BatchEntries);
-        var questions = new List<TaskCompletionSource>();
         Task? waiting = null;
         while (!_stop.IsCancellationRequested)
         {
             // Asked before looking: when it has ended and a look after that finds nothing, nothing more can come.
             var ended = _kernel.Exited.IsCompleted;
-            var asked = TakeQuestion(questions);
+            var asked = _questions.Take();
             var lookedToTheEnd = Fill(batch);
             if (batch.Count > 0)
             {
@@ -211,8 +162,7 @@ internal sealed class KernelLink : IAsyncDisposable
 
             if (lookedToTheEnd)
             {
-                questions.ForEach(q => q.TrySetResult());
-                questions.Clear();
+                _questions.Answer();
             }
 
             if (ended && lookedToTheEnd)
@@ -246,22 +196,6 @@ internal sealed class KernelLink : IAsyncDisposable
         return null;
     }
 
-    /// <summary>Takes what was asked so far, before looking; returns what completes when something more is asked.</summary>
-    private Task TakeQuestion(List<TaskCompletionSource> questions)
-    {
-        lock (_askGate)
-        {
-            if (_asked.Task.IsCompleted)
-            {
-                questions.Add(_question);
-                _question = NewSignal();
-                _asked = NewSignal();
-            }
-
-            return _asked.Task;
-        }
-    }
-
     /// <returns>False when the gateway itself is in trouble (for example, has no descriptors left), so that there may be more to read.</returns>
     private bool Fill(List<KernelOutput> batch)
     {
@@ -285,8 +219,6 @@ internal sealed class KernelLink : IAsyncDisposable
 
         return true;
     }
-
-    private static TaskCompletionSource NewSignal() => new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     private static void Cancel(CancellationTokenSource source)
     {

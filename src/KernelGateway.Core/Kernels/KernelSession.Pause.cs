@@ -8,9 +8,6 @@ internal sealed partial class KernelSession
     // Changed under the gate only, read anywhere.
     private volatile bool _paused;
 
-    // What is left of the time limit of the run under way; null when none runs.
-    private TimeSpan? _timeLeft;
-
     /// <summary>Before its processes are stopped.</summary>
     /// <exception cref="GatewayException"><see cref="ErrorCode.Conflict"/>: a run is being ended by force, which must not be held up.</exception>
     public void Pause()
@@ -23,13 +20,7 @@ internal sealed partial class KernelSession
             }
 
             _paused = true;
-            if (_timeout is not null)
-            {
-                var left = _timeLimit - _time.GetElapsedTime(_timeoutStarted);
-                _timeLeft = left > TimeSpan.Zero ? left : TimeSpan.Zero;
-                _timeout.Dispose();
-                _timeout = null;
-            }
+            _timer.Pause();
         }
     }
 
@@ -39,12 +30,7 @@ internal sealed partial class KernelSession
         lock (_gate)
         {
             _paused = false;
-            if (_timeLeft is { } left && _current is { } running)
-            {
-                StartTimeout(running, left);
-            }
-
-            _timeLeft = null;
+            _timer.Resume(_current);
             SendNext();
         }
     }

@@ -68,20 +68,7 @@ internal sealed partial class KernelSession
         }
     }
 
-    /// <summary>Under the gate: ends the run, by force if need be, when its time is over.</summary>
-    private void StartTimeout(Execution execution, TimeSpan limit)
-    {
-        _timeout?.Dispose();
-        if (_paused)
-        {
-            _timeLeft = limit;
-            return;
-        }
-
-        (_timeoutStarted, _timeLimit) = (_time.GetTimestamp(), limit);
-        _timeout = _time.CreateTimer(_ => EnforceTimeout(execution), null, limit, Timeout.InfiniteTimeSpan);
-    }
-
+    /// <summary>Ends the run, by force if need be: its time is over.</summary>
     private void EnforceTimeout(Execution execution)
     {
         lock (_gate)
@@ -105,7 +92,7 @@ internal sealed partial class KernelSession
         else if (execution.Request.TimeoutSeconds > 0)
         {
             var rest = execution.Info.StartedAt!.Value.AddSeconds(execution.Request.TimeoutSeconds) + execution.StoodStill - now;
-            StartTimeout(execution, rest > TimeSpan.Zero ? rest : TimeSpan.Zero);
+            _timer.Start(execution, rest > TimeSpan.Zero ? rest : TimeSpan.Zero, _paused);
         }
     }
 

@@ -25,7 +25,7 @@ public sealed partial class Sandbox
         var note = new Notes.CommandNote(
             request.Command, request.Argv, launch.WorkingDirectory, launch.Timeout.TotalSeconds, launch.Terminal is not null,
             CreateSandboxValidator.IdempotencyKey(request.IdempotencyKey));
-        Touch();
+        _clock.Use();
         return _commands.StartAsync(launch, note);
     }
 
@@ -97,7 +97,7 @@ public sealed partial class Sandbox
         var command = GetCommand(commandId);
         await AwakeAsync(cancellationToken);
         var host = CommandHost();
-        Touch();
+        _clock.Use();
         return command.HasEnded ? throw new GatewayException(ErrorCode.Conflict, "The command has ended.") : host;
     }
 

@@ -109,7 +109,7 @@ public sealed partial class Sandbox
             throw new GatewayException(ErrorCode.LimitReached, $"The sandbox has {_contexts.Count} contexts already, the most there may be. Remove some, or raise Gateway:Sandboxes:MaxContexts.");
         }
 
-        Touch();
+        _clock.Use();
         var session = NewSession(_host!, plan);
         try
         {

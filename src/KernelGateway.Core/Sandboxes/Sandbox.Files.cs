@@ -13,7 +13,7 @@ public sealed partial class Sandbox
     {
         get
         {
-            Touch();
+            _clock.Use();
             lock (_gate)
             {
                 return (_record.State, _host) switch

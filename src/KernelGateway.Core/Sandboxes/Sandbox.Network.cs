@@ -45,7 +45,7 @@ public sealed partial class Sandbox
         try
         {
             _ = Session(null); // It must be running.
-            Touch();
+            _clock.Use();
             if (_host?.Egress is not { } door)
             {
                 Change(r => r with { Network = settings });

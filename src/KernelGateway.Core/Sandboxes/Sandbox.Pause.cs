@@ -46,7 +46,7 @@ public sealed partial class Sandbox
             _store.Save(before with { State = SandboxState.Running });
             Fault.At("sandbox.resuming");
             await GoOnAsync(before);
-            Touch(); // Its idle time begins anew.
+            _clock.Use(); // Its idle time begins anew.
             ChangeAnyway(r => r with { State = SandboxState.Running });
             ResumeSessions();
             try

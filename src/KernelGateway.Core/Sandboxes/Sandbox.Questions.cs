@@ -103,7 +103,7 @@ public sealed partial class Sandbox
 
     private async Task<JObject> AskAsync(KernelSession session, Func<CancellationToken, Task<JObject>> ask, CancellationToken cancellationToken)
     {
-        Touch();
+        _clock.Use();
         using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _ending.Token);
         JObject reply;
         try

@@ -119,7 +119,7 @@ public sealed partial class Sandbox
             Journal.Append(new JournalEntry
             {
                 Kind = JournalEntryKind.SandboxRestored,
-                Frames = Notes.Frame(new Notes.RestoredNote(from.Snapshot.Info.Id, count, variables, [.. lost.Take(MostTold)])),
+                Frames = Notes.Frame(new Notes.RestoredNote(from.Snapshot.Info.Id, count, variables, [.. lost.Take(MostTold)], _record.Warnings)),
             });
             return true;
         }, cancellationToken);

@@ -18,8 +18,8 @@ public sealed partial class Sandbox
         try
         {
             var before = DemandLive("changed");
-            Touch();
-            var update = SandboxUpdate.Of(request, before, _time.GetElapsedTime(_createdTimestamp), _options);
+            _clock.Use();
+            var update = SandboxUpdate.Of(request, before, _clock.Lived, _options);
             if (update.Note is null)
             {
                 return;

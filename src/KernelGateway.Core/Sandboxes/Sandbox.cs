@@ -40,11 +40,7 @@ public sealed partial class Sandbox : IAsyncDisposable
     private SandboxRecord _record;
     private IKernelHost? _host;
     private readonly SandboxContexts _contexts = new();
-    private int _readers;
-    private long _lastActivity;
-    private DateTimeOffset _lastActivityAt;
-    private readonly long _createdTimestamp;
-    private long _endedTimestamp;
+    private readonly SandboxClock _clock;
 
     internal Sandbox(
         SandboxRecord record,
@@ -72,14 +68,7 @@ public sealed partial class Sandbox : IAsyncDisposable
         _options = options;
         _time = time;
         _logger = logger;
-
-        // Idle time and lifetime run on the monotonic clock, so that setting the wall clock ends nobody's sandbox. What
-        // had passed before the gateway was restarted is all that is taken from the wall clock.
-        var now = time.GetUtcNow();
-        _lastActivityAt = lastActivityAt ?? now;
-        _lastActivity = TimestampOf(now - _lastActivityAt);
-        _createdTimestamp = TimestampOf(now - record.CreatedAt);
-        _endedTimestamp = TimestampOf(now - (record.EndedAt ?? now));
+        _clock = new SandboxClock(_gate, record, lastActivityAt, time);
     }
 
     /// <summary>32 hexadecimal digits.</summary>
@@ -120,7 +109,7 @@ public sealed partial class Sandbox : IAsyncDisposable
                     StateReason = _record.StateReason,
                     StateReasonCode = _record.StateReasonCode,
                     CreatedAt = _record.CreatedAt,
-                    LastActivityAt = _lastActivityAt,
+                    LastActivityAt = _clock.LastUseAt,
                     ExpiresAt = _record.LifetimeSeconds > 0 ? _record.CreatedAt.AddSeconds(_record.LifetimeSeconds) : null,
                     TimeoutSeconds = _record.TimeoutSeconds,
                     IdleTimeoutSeconds = _record.IdleTimeoutSeconds,
@@ -135,6 +124,7 @@ public sealed partial class Sandbox : IAsyncDisposable
                     AutoResume = _record.AutoResume,
                     Contexts = Contexts,
                     LastSequence = Journal.LastSequence,
+                    Warnings = _record.Warnings,
                 };
             }
         }
@@ -163,7 +153,7 @@ public sealed partial class Sandbox : IAsyncDisposable
         var variables = request.Env is null ? null : CreateSandboxValidator.Variables(request.Env);
         if (key is null)
         {
-            Touch();
+            _clock.Use();
             return Session(request.ContextId).Submit(new Notes.QueuedNote(request.Code, request.Silent, request.AllowStdin, timeout, null, variables));
         }
 
@@ -176,7 +166,7 @@ public sealed partial class Sandbox : IAsyncDisposable
                     : throw new GatewayException(ErrorCode.Conflict, "'idempotencyKey' was used before for other code. Use a new key for each run.", "idempotencyKey");
             }
 
-            Touch();
+            _clock.Use();
             return Session(request.ContextId).Submit(new Notes.QueuedNote(request.Code, request.Silent, request.AllowStdin, timeout, key, variables));
         }
     }
@@ -197,7 +187,7 @@ public sealed partial class Sandbox : IAsyncDisposable
     public async Task InterruptAsync(string executionId, string whom, bool escalate, CancellationToken cancellationToken)
     {
         var execution = GetExecution(executionId);
-        Touch();
+        _clock.Use();
         if (!execution.HasEnded)
         {
             await AwakeAsync(cancellationToken);
@@ -210,7 +200,7 @@ public sealed partial class Sandbox : IAsyncDisposable
     {
         ArgumentNullException.ThrowIfNull(value);
         var execution = GetExecution(executionId);
-        Touch();
+        _clock.Use();
         await AwakeAsync(cancellationToken);
         await Session(execution.Info.ContextId).ReplyInputAsync(execution, value, cancellationToken);
     }
@@ -220,7 +210,7 @@ public sealed partial class Sandbox : IAsyncDisposable
     {
         await AwakeAsync(cancellationToken);
         _ = Session(contextId);
-        Touch();
+        _clock.Use();
         await LiveAsync(
             async either =>
             {
@@ -233,31 +223,11 @@ public sealed partial class Sandbox : IAsyncDisposable
     }
 
     /// <summary>Says that somebody reads or holds the sandbox; it is not idle until the lease is disposed.</summary>
-    public IDisposable Lease()
-    {
-        lock (_gate)
-        {
-            _readers++;
-        }
-
-        return new LeaseEnd(this);
-    }
+    public IDisposable Lease() => _clock.Lease();
 
     /// <summary>Gathers what one ended execution printed and returned.</summary>
     public Task<ExecutionResult> GetResultAsync(Execution execution, CancellationToken cancellationToken) =>
         ExecutionResults.GatherAsync(Journal, execution, _options.MaxResultBytes, cancellationToken);
-
-    private void Touch()
-    {
-        lock (_gate)
-        {
-            _lastActivity = _time.GetTimestamp();
-            _lastActivityAt = _time.GetUtcNow();
-        }
-    }
-
-    private long TimestampOf(TimeSpan ago) =>
-        _time.GetTimestamp() - (long)(Math.Max(0, ago.TotalSeconds) * _time.TimestampFrequency);
 
     private KernelSession Session(string? contextId)
     {
@@ -272,21 +242,4 @@ public sealed partial class Sandbox : IAsyncDisposable
         _record.State == SandboxState.Paused
             ? $"The sandbox is paused, so {consequence}. Resume it first (POST /api/v1/sandboxes/{Id}/resume), or pause it with autoResume to have every use resume it." :
         $"The sandbox is {_record.State.ToString().ToLowerInvariant()}{(_record.StateReason is null ? "" : $" ({_record.StateReason})")}, so {consequence}.");
-
-    private sealed class LeaseEnd(Sandbox sandbox) : IDisposable
-    {
-        private int _ended;
-
-        public void Dispose()
-        {
-            if (Interlocked.Exchange(ref _ended, 1) == 0)
-            {
-                sandbox.Touch();
-                lock (sandbox._gate)
-                {
-                    sandbox._readers--;
-                }
-            }
-        }
-    }
 }

@@ -79,6 +79,9 @@ public sealed record SandboxRecord
     /// <summary>Whether use resumes it when it is paused.</summary>
     public bool AutoResume { get; init; }
 
+    /// <summary>What it lacks of the snapshot it was made from, in sentences fit to show.</summary>
+    public IReadOnlyList<string> Warnings { get; init; } = [];
+
     /// <summary>True when it has come to its end, whatever the reason.</summary>
     public bool HasEnded => State is SandboxState.Terminated or SandboxState.Failed or SandboxState.Lost;
 }

@@ -20,7 +20,7 @@ public sealed partial class SandboxRegistry
         ArgumentNullException.ThrowIfNull(request);
         var name = request.Name ?? throw new GatewayException(ErrorCode.InvalidArgument, "'name' is missing: it names the snapshot among yours.", "name");
         using var draft = _snapshots.Begin(sandbox.Owner, name, request.Description);
-        return (await sandbox.SnapshotAsync(draft, request, VariantsWith<IFileHost>(), cancellationToken)).Info;
+        return (await sandbox.SnapshotAsync(draft, request, _variants.With<IFileHost>(), cancellationToken)).Info;
     }
 
     /// <summary>Makes sandboxes that have what a sandbox has now.</summary>
@@ -44,7 +44,7 @@ public sealed partial class SandboxRegistry
         StoredSnapshot snapshot;
         using (var draft = _snapshots.Begin(sandbox.Owner, null, null))
         {
-            snapshot = await sandbox.SnapshotAsync(draft, new CreateSnapshotRequest { Wait = request.Wait, WaitSeconds = request.WaitSeconds }, VariantsWith<IFileHost>(), cancellationToken);
+            snapshot = await sandbox.SnapshotAsync(draft, new CreateSnapshotRequest { Wait = request.Wait, WaitSeconds = request.WaitSeconds }, _variants.With<IFileHost>(), cancellationToken);
         }
 
         var children = new ForkedSandbox?[count];
@@ -81,17 +81,11 @@ public sealed partial class SandboxRegistry
         }
     }
 
-    /// <summary>Limits are there whether they were asked for or not; a variant that keeps none would refuse them.</summary>
-    private CreateSandboxRequest RecipeFor(CreateSandboxRequest request, StoredSnapshot snapshot)
-    {
-        var variant = VariantName.Normalize(request.Variant ?? snapshot.Recipe.Variant ?? _options.DefaultVariant);
-        return _provisioners.TryGetValue(variant, out var provisioner) && !provisioner.EnforcesLimits ? SnapshotRecipe.WithoutLimits(snapshot.Recipe) : snapshot.Recipe;
-    }
-
     private async Task<Sandbox> CreateFromAsync(StoredSnapshot snapshot, CreateSandboxRequest request, string owner, string? idempotencyKey, CancellationToken cancellationToken)
     {
         using var opened = _snapshots.Open(snapshot);
-        return await CreateAsync(SnapshotRecipe.Complete(request, RecipeFor(request, snapshot), _options), owner, idempotencyKey, opened, cancellationToken);
+        var (completed, warnings) = SnapshotRecipe.Complete(request, snapshot.Recipe, _variants, _options);
+        return await CreateAsync(completed, owner, idempotencyKey, opened, warnings, cancellationToken);
     }
 
     private static string NameOf(string prefix, int number) => string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{prefix}-{number}");

@@ -1,3 +1,4 @@
+using System.Globalization;
 using KernelGateway.Contracts.Sandboxes;
 using KernelGateway.Core.Errors;
 using KernelGateway.Core.Sandboxes;
@@ -23,22 +24,41 @@ internal static class SnapshotRecipe
         AllowedHosts = sandbox.Network.AllowedHosts,
         DeniedHosts = sandbox.Network.DeniedHosts,
         Env = sandbox.Variables,
+        Image = sandbox.Image,
+        AutoResume = sandbox.AutoResume,
     };
 
-    public static CreateSandboxRequest WithoutLimits(CreateSandboxRequest recipe) => recipe with { Cpu = null, MemoryMb = null, Pids = null, DiskMb = null, DiskInodes = null };
-
     /// <summary>Fills what a request leaves out.</summary>
-    public static CreateSandboxRequest Complete(CreateSandboxRequest request, CreateSandboxRequest recipe, SandboxOptions options)
+    /// <param name="request">The request.</param>
+    /// <param name="recipe">That of the snapshot.</param>
+    /// <param name="variants">The variants that there are.</param>
+    /// <param name="options">Defaults and maxima.</param>
+    /// <returns>The request, and what could not be taken over though nobody said that it need not, in sentences fit to show.</returns>
+    /// <exception cref="GatewayException"><see cref="ErrorCode.NotSupported"/>: the variant cannot limit what code reaches, as that of the snapshot did, and the request does not say that it need not.</exception>
+    public static (CreateSandboxRequest Request, IReadOnlyList<string> Warnings) Complete(CreateSandboxRequest request, CreateSandboxRequest recipe, Variants variants, SandboxOptions options)
     {
-        var sameVariant = request.Variant is null || VariantName.Normalize(request.Variant) == recipe.Variant;
-        var network = sameVariant && request.NetworkPolicy is null ? recipe : request;
+        var source = VariantName.Normalize(recipe.Variant ?? options.DefaultVariant);
+        var target = VariantName.Normalize(request.Variant ?? source);
+        var network = NetworkOf(request, recipe, source, target, variants);
+        var warnings = new List<string>();
+        if (variants.Find(target) is { EnforcesLimits: false })
+        {
+            // No request can say "none" for them, so the sandbox is made without, and that is told. Where nobody kept them before, nothing is lost.
+            if (variants.Find(source) is not { EnforcesLimits: false })
+            {
+                warnings.Add($"The limits of the snapshot's sandbox ({Limits(recipe)}) were not taken over: the variant '{target}' cannot hold a kernel to limits. {VariantRequests.Can(variants.That(p => p.EnforcesLimits))}");
+            }
+
+            recipe = recipe with { Cpu = null, MemoryMb = null, Pids = null, DiskMb = null, DiskInodes = null };
+        }
+
         var env = new Dictionary<string, string>(recipe.Env ?? new Dictionary<string, string>());
         foreach (var (name, value) in request.Env ?? new Dictionary<string, string>())
         {
             env[name] = value;
         }
 
-        return request with
+        var completed = request with
         {
             Variant = request.Variant ?? recipe.Variant,
             Environment = request.Environment ?? recipe.Environment,
@@ -54,7 +74,33 @@ internal static class SnapshotRecipe
             AllowedHosts = request.AllowedHosts ?? network.AllowedHosts,
             DeniedHosts = request.DeniedHosts ?? network.DeniedHosts,
             Env = env,
+            Image = request.Image ?? (source == target ? recipe.Image : null),
+            AutoResume = request.AutoResume ?? recipe.AutoResume,
         };
+        return (completed, warnings);
+    }
+
+    /// <summary>Whose network policy counts.</summary>
+    private static CreateSandboxRequest NetworkOf(CreateSandboxRequest request, CreateSandboxRequest recipe, string source, string target, Variants variants)
+    {
+        if (request.NetworkPolicy is not null || (source != target && variants.Find(source) is { ConfinesNetwork: false }))
+        {
+            return request; // That of a variant which has but one was nobody's choice.
+        }
+
+        var isLimited = recipe.NetworkPolicy is NetworkPolicy.None or NetworkPolicy.Allowlist || recipe.DeniedHosts is { Count: > 0 };
+        return isLimited && source != target && variants.Find(target) is { ConfinesNetwork: false }
+            ? throw new GatewayException(
+                ErrorCode.NotSupported,
+                $"The snapshot's sandbox was limited in what its code reaches (network policy '{recipe.NetworkPolicy.ToString()!.ToLowerInvariant()}'), which the variant '{target}' cannot do. Set 'networkPolicy' to 'all' if it need not be. {VariantRequests.Can(variants.Confining())}",
+                "networkPolicy")
+            : recipe;
+    }
+
+    private static string Limits(CreateSandboxRequest recipe)
+    {
+        (string Name, IFormattable? Value)[] limits = [("cpu", recipe.Cpu), ("memoryMb", recipe.MemoryMb), ("pids", recipe.Pids), ("diskMb", recipe.DiskMb), ("diskInodes", recipe.DiskInodes)];
+        return string.Join(", ", limits.Where(limit => limit.Value is not null).Select(limit => $"{limit.Name} {limit.Value!.ToString(null, CultureInfo.InvariantCulture)}"));
     }
 
     /// <summary>The snapshot that a request names, if any.</summary>

@@ -17,21 +17,11 @@ public sealed class ZmtpSocket : IAsyncDisposable
     private readonly ZmtpSocketType _type;
     private readonly ZmtpOptions _options;
     private readonly ReceiveQueue _queue;
-    private readonly ReconnectDelay? _delay;
+    private readonly ZmtpDialler _dialler;
+    private readonly ConnectionSlot _slot = new();
+    private readonly Subscriptions _subscriptions;
     private readonly CancellationTokenSource _lifetime = new();
     private readonly TaskCompletionSource<ZmtpException> _closed = new(TaskCreationOptions.RunContinuationsAsynchronously);
-
-    // Held while subscriptions are sent, so that a new connection gets each of them once.
-    private readonly SemaphoreSlim _subscribing = new(1, 1);
-    private readonly List<byte[]> _subscriptions = [];
-
-    // Guards the three below.
-    private readonly Lock _gate = new();
-    private ZmtpConnection? _current;
-    private TaskCompletionSource _connected = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private ZmtpException? _reason;
-
-    private int _connectionCount;
     private Task _running = Task.CompletedTask;
 
     private ZmtpSocket(ZmtpEndpoint endpoint, ZmtpSocketType type, ZmtpOptions options)
@@ -40,23 +30,15 @@ public sealed class ZmtpSocket : IAsyncDisposable
         _type = type;
         _options = options;
         _queue = new ReceiveQueue(options.ReceiveHighWater);
-        _delay = options.Reconnect is { } reconnect ? new ReconnectDelay(reconnect) : null;
+        _dialler = new ZmtpDialler(endpoint, type, options);
+        _subscriptions = new Subscriptions(_slot);
     }
 
     /// <summary>Number of connections made so far. More than one: there was a time without.</summary>
-    public int ConnectionCount => Volatile.Read(ref _connectionCount);
+    public int ConnectionCount => _slot.Count;
 
     /// <summary>Where it stands now.</summary>
-    public ZmtpState State
-    {
-        get
-        {
-            lock (_gate)
-            {
-                return _reason is not null ? ZmtpState.Closed : _current is not null ? ZmtpState.Connected : ZmtpState.Connecting;
-            }
-        }
-    }
+    public ZmtpState State => _slot.State;
 
     /// <summary>Completes (never fails) with the first reason when the socket has ended for good.</summary>
     public Task<ZmtpException> Closed => _closed.Task;
@@ -77,7 +59,7 @@ public sealed class ZmtpSocket : IAsyncDisposable
         var socket = new ZmtpSocket(endpoint, type, options);
         try
         {
-            var connection = await socket.ConnectFirstAsync(cancellationToken);
+            var connection = await socket._dialler.ConnectFirstAsync(cancellationToken);
             socket._running = socket.RunAsync(connection);
             return socket;
         }
@@ -113,7 +95,7 @@ public sealed class ZmtpSocket : IAsyncDisposable
             return ValueTask.FromCanceled(cancellationToken);
         }
 
-        var connection = Volatile.Read(ref _current);
+        var connection = _slot.Current;
         return connection is null
             ? SendLaterAsync(frames, cancellationToken)
             : connection.Sender.SendAsync(frames, _type == ZmtpSocketType.Req, cancellationToken);
@@ -139,28 +121,13 @@ public sealed class ZmtpSocket : IAsyncDisposable
         }
 
         ArgumentOutOfRangeException.ThrowIfGreaterThan(prefix.Length, MaxPrefixBytes, nameof(prefix));
-        await _subscribing.WaitAsync(cancellationToken);
         try
         {
-            if (_reason is { } reason)
-            {
-                throw reason.Again();
-            }
-
-            var copy = prefix.ToArray();
-            _subscriptions.Add(copy);
-            if (Volatile.Read(ref _current) is { } connection)
-            {
-                await connection.SubscribeAsync(copy);
-            }
+            await _subscriptions.AddAsync(prefix, cancellationToken);
         }
-        catch (ZmtpException e) when (e.IsTransient && _options.Reconnect is not null)
+        catch (ZmtpException e) when (e.IsTransient && _dialler.TriesAgain)
         {
             // The next connection sends it.
-        }
-        finally
-        {
-            _subscribing.Release();
         }
     }
 
@@ -169,42 +136,6 @@ public sealed class ZmtpSocket : IAsyncDisposable
     {
         End(new ZmtpException(ZmtpErrorKind.Closed, "The socket was closed by its owner."));
         await _running;
-    }
-
-    private async Task<ZmtpConnection> ConnectFirstAsync(CancellationToken cancellationToken)
-    {
-        using var deadline = new CancellationTokenSource(_options.ConnectTimeout, _options.TimeProvider);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellationToken);
-        ZmtpException? last = null;
-        try
-        {
-            return await OpenAsync(failure => last = failure, either.Token);
-        }
-        catch (OperationCanceledException)
-        {
-            cancellationToken.ThrowIfCancellationRequested();
-            throw new ZmtpException(
-                last?.Kind ?? ZmtpErrorKind.HandshakeTimeout,
-                $"No connection within {_options.ConnectTimeout.TotalSeconds:0.###} s. {last?.Message ?? $"{_endpoint} does not answer."}",
-                last);
-        }
-    }
-
-    private async Task<ZmtpConnection> OpenAsync(Action<ZmtpException>? failed, CancellationToken cancellationToken)
-    {
-        while (true)
-        {
-            try
-            {
-                return await ZmtpConnection.OpenAsync(_endpoint, _type, _options, _connectionCount + 1, cancellationToken);
-            }
-            catch (ZmtpException e) when (e.IsTransient && _delay is not null)
-            {
-                failed?.Invoke(e);
-            }
-
-            await Task.Delay(_delay.Next(), _options.TimeProvider, cancellationToken);
-        }
     }
 
     /// <summary>The life of the socket; the only place that changes its connection.</summary>
@@ -216,8 +147,8 @@ public sealed class ZmtpSocket : IAsyncDisposable
             {
                 await PublishAsync(connection);
                 var reason = await connection.RunAsync(_queue);
-                Unpublish();
-                if (_delay is null || !reason.IsTransient)
+                _slot.Empty();
+                if (!_dialler.TriesAgain || !reason.IsTransient)
                 {
                     End(reason);
                 }
@@ -228,13 +159,11 @@ public sealed class ZmtpSocket : IAsyncDisposable
                     break;
                 }
 
-                _options.StateChanged?.Invoke(new ZmtpStateChange(ZmtpState.Connecting, _connectionCount, reason));
-                _delay!.ConnectionLived(_options.TimeProvider.GetElapsedTime(connection.Started));
-                await Task.Delay(_delay.Next(), _options.TimeProvider, _lifetime.Token);
-                connection = await OpenAsync(null, _lifetime.Token);
+                _options.StateChanged?.Invoke(new ZmtpStateChange(ZmtpState.Connecting, _slot.Count, reason));
+                connection = await _dialler.ConnectAgainAsync(connection, _lifetime.Token);
             }
         }
-        catch (OperationCanceledException) when (_reason is not null)
+        catch (OperationCanceledException) when (_slot.Reason is not null)
         {
             // Ended by its owner or by a failure that reconnecting does not cure.
         }
@@ -248,37 +177,14 @@ public sealed class ZmtpSocket : IAsyncDisposable
             End(new ZmtpException(ZmtpErrorKind.Closed, $"The socket ended by an unexpected failure: {e.Message}", e));
         }
 
-        connection.Abort(_reason!);
+        connection.Abort(_slot.Reason!);
         Finish();
     }
 
     private async Task PublishAsync(ZmtpConnection connection)
     {
-        await _subscribing.WaitAsync(_lifetime.Token);
-        try
-        {
-            foreach (var prefix in _subscriptions)
-            {
-                await connection.SubscribeAsync(prefix);
-            }
-        }
-        catch (ZmtpException)
-        {
-            // The connection is broken by this, which the reading of it reports.
-        }
-        finally
-        {
-            lock (_gate)
-            {
-                Volatile.Write(ref _connectionCount, connection.Number);
-                _current = connection;
-                _connected.TrySetResult();
-            }
-
-            _subscribing.Release();
-        }
-
-        if (_reason is { } reason)
+        await _subscriptions.HandToAsync(connection, _lifetime.Token);
+        if (_slot.Reason is { } reason)
         {
             connection.Abort(reason);
         }
@@ -286,62 +192,28 @@ public sealed class ZmtpSocket : IAsyncDisposable
         _options.StateChanged?.Invoke(new ZmtpStateChange(ZmtpState.Connected, connection.Number, null));
     }
 
-    private void Unpublish()
-    {
-        lock (_gate)
-        {
-            _current = null;
-            if (_reason is null)
-            {
-                _connected = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-            }
-        }
-    }
-
     private void End(ZmtpException reason)
     {
-        ZmtpConnection? connection;
-        lock (_gate)
+        if (_slot.End(reason, out var connection))
         {
-            if (_reason is not null)
-            {
-                return;
-            }
-
-            _reason = reason;
-            connection = _current;
-            _connected.TrySetResult();
+            connection?.Abort(reason);
+            _lifetime.Cancel();
         }
-
-        connection?.Abort(reason);
-        _lifetime.Cancel();
     }
 
     private void Finish()
     {
-        var reason = _reason!;
+        var reason = _slot.Reason!;
         _queue.Close(reason, dropMessages: reason.Kind == ZmtpErrorKind.Closed);
         _closed.TrySetResult(reason);
-        _options.StateChanged?.Invoke(new ZmtpStateChange(ZmtpState.Closed, _connectionCount, reason));
+        _options.StateChanged?.Invoke(new ZmtpStateChange(ZmtpState.Closed, _slot.Count, reason));
     }
 
     private async ValueTask SendLaterAsync(IReadOnlyList<ReadOnlyMemory<byte>> frames, CancellationToken cancellationToken)
     {
         while (true)
         {
-            Task wait;
-            ZmtpConnection? connection;
-            lock (_gate)
-            {
-                if (_reason is { } reason)
-                {
-                    throw reason.Again();
-                }
-
-                connection = _current;
-                wait = _connected.Task;
-            }
-
+            var connection = _slot.Look(out var wait);
             if (connection is not null)
             {
                 await connection.Sender.SendAsync(frames, _type == ZmtpSocketType.Req, cancellationToken);

@@ -1,23 +1,17 @@
-using System.Buffers.Binary;
-using System.Runtime.InteropServices;
 using System.Text;
 using KernelGateway.Contracts.Files;
 using KernelGateway.Core.Errors;
-using KernelGateway.Provisioners.Native;
 using Microsoft.Win32.SafeHandles;
 
 namespace KernelGateway.Provisioners.Files;
 
-/// <summary>Follows the changes of a folder, and of those below it, by inotify. The kernel keeps a bounded number of events; when it drops some, that is told.</summary>
+/// <summary>Follows the changes of a folder, and of those below it, by inotify. When the kernel drops some, that is told.</summary>
 internal sealed class FolderWatch : IDisposable
 {
     private const uint Modify = 0x2, Attributes = 0x4, MovedFrom = 0x40, MovedTo = 0x80, Created = 0x100, Deleted = 0x200, SelfDeleted = 0x400;
-    private const uint Unmounted = 0x2000, Overflowed = 0x4000, Ignored = 0x8000, IsFolder = 0x4000_0000;
+    private const uint Unmounted = 0x2000, Overflowed = 0x4000, Ignored = 0x8000;
     private const uint OnlyFolder = 0x0100_0000;
     private const uint Mask = Modify | Attributes | MovedFrom | MovedTo | Created | Deleted | SelfDeleted | OnlyFolder;
-    private const int EventHeader = 16;
-    private const int BufferSize = 64 << 10;
-    private const ulong WaitingBytes = 0x541B; // FIONREAD
     private const int MaxFound = 100_000;
 
     private readonly FileTree _tree;
@@ -25,11 +19,8 @@ internal sealed class FolderWatch : IDisposable
     private readonly bool _recursive;
     private readonly int _maxFolders;
     private readonly TimeProvider _time;
-    private readonly PathHandle _inotify;
-    private readonly byte[] _buffer = new byte[BufferSize];
-
-    // By watch descriptor; the parent is another one of them, none for the watched folder itself.
-    private readonly Dictionary<int, Folder> _folders = [];
+    private readonly InotifyQueue _inotify;
+    private readonly WatchedFolders _folders;
 
     // What was found, and told, while a new folder was covered: its own event may still wait, and must not tell it again.
     // Empty whenever no event waits; beyond the bound some things may be told twice.
@@ -42,11 +33,8 @@ internal sealed class FolderWatch : IDisposable
         _recursive = recursive;
         _maxFolders = maxFolders;
         _time = time;
-        _inotify = new PathHandle(LibC.InotifyInit(LibC.InotifyCloseOnExec | LibC.InotifyNonBlocking));
-        if (_inotify.IsInvalid)
-        {
-            throw new GatewayException(ErrorCode.LimitReached, $"The host can watch no more folders ({Marshal.GetPInvokeErrorMessage(Marshal.GetLastPInvokeError())}). End a watch, or raise fs.inotify.max_user_instances.");
-        }
+        _folders = new WatchedFolders(root, maxFolders);
+        _inotify = new InotifyQueue();
     }
 
     /// <summary>The watched folder has gone.</summary>
@@ -59,7 +47,7 @@ internal sealed class FolderWatch : IDisposable
         {
             var number = _tree.Calls.Watch(_inotify.Number, top, Mask);
             _tree.Check(number, _root, "path");
-            _folders[(int)number] = new Folder(null, []);
+            _folders.AddTop((int)number);
             changes.Add(Change(FileChangeType.Ready, _root, isFolder: true));
             if (_recursive)
             {
@@ -69,73 +57,47 @@ internal sealed class FolderWatch : IDisposable
     }
 
     /// <summary>Waits until there is something to read; false when the waiting was ended.</summary>
-    internal async Task<bool> WaitAsync(CancellationToken cancellationToken)
-    {
-        var (id, readable) = DescriptorWatch.Start(_inotify.Number);
-        try
-        {
-            await readable.WaitAsync(cancellationToken);
-            return true;
-        }
-        catch (OperationCanceledException)
-        {
-            return false;
-        }
-        finally
-        {
-            DescriptorWatch.Forget(id);
-        }
-    }
+    internal Task<bool> WaitAsync(CancellationToken cancellationToken) => _inotify.WaitAsync(cancellationToken);
 
     /// <summary>Adds what has happened since the last call.</summary>
     internal void Read(List<FileChange> changes)
     {
-        var length = ReadEvents();
-        (uint Cookie, int Folder, byte[] Name, bool IsFolder)? leaving = null;
-        for (var at = 0; at + EventHeader <= length;)
+        InotifyEvent? leaving = null;
+        foreach (var change in _inotify.Read())
         {
-            var header = _buffer.AsSpan(at);
-            var number = BinaryPrimitives.ReadInt32LittleEndian(header);
-            var mask = BinaryPrimitives.ReadUInt32LittleEndian(header[4..]);
-            var cookie = BinaryPrimitives.ReadUInt32LittleEndian(header[8..]);
-            var size = (int)BinaryPrimitives.ReadUInt32LittleEndian(header[12..]);
-            var padded = header.Slice(EventHeader, size);
-            var name = padded[..(padded.IndexOf((byte)0) is >= 0 and var end ? end : size)].ToArray();
-            at += EventHeader + size;
-            var isFolder = (mask & IsFolder) != 0;
-            if (leaving is { } gone && ((mask & MovedTo) == 0 || cookie != gone.Cookie))
+            if (leaving is { } gone && (!change.Is(MovedTo) || change.Cookie != gone.Cookie))
             {
-                Leave(gone.Folder, gone.Name, gone.IsFolder, changes);
+                Leave(gone, changes);
                 leaving = null;
             }
 
-            if (_found.Count > 0 && (mask & (Created | MovedFrom | MovedTo | Deleted)) != 0 && _found.Remove((number, Key(name))) && (mask & Created) != 0)
+            if (_found.Count > 0 && change.Is(Created | MovedFrom | MovedTo | Deleted) && _found.Remove((change.Folder, Key(change.Name))) && change.Is(Created))
             {
                 continue;
             }
 
-            if ((mask & MovedFrom) != 0)
+            if (change.Is(MovedFrom))
             {
-                leaving = (cookie, number, name, isFolder);
+                leaving = change;
                 continue;
             }
 
             if (leaving is { } from)
             {
                 leaving = null;
-                Rename(from.Folder, from.Name, number, name, isFolder, changes);
+                Rename(from, change, changes);
                 continue;
             }
 
-            Take(number, mask, name, isFolder, changes);
+            Take(change, changes);
         }
 
         if (leaving is { } last)
         {
-            Leave(last.Folder, last.Name, last.IsFolder, changes);
+            Leave(last, changes);
         }
 
-        if (_found.Count > 0 && (_found.Count > MaxFound || !EventsWait()))
+        if (_found.Count > 0 && (_found.Count > MaxFound || !_inotify.HasMore))
         {
             _found.Clear();
         }
@@ -143,107 +105,84 @@ internal sealed class FolderWatch : IDisposable
 
     public void Dispose() => _inotify.Dispose();
 
-    /// <summary>The events that wait, as the kernel packs them; 0 when there are none after all.</summary>
-    private unsafe int ReadEvents()
+    private void Take(InotifyEvent change, List<FileChange> changes)
     {
-        fixed (byte* buffer = _buffer)
-        {
-            return (int)Math.Max(0, LibC.Read(_inotify.Number, buffer, BufferSize));
-        }
-    }
-
-    private unsafe bool EventsWait()
-    {
-        int waiting;
-        return LibC.Control(_inotify, WaitingBytes, &waiting) == 0 && waiting > 0;
-    }
-
-    private void Take(int number, uint mask, byte[] name, bool isFolder, List<FileChange> changes)
-    {
-        if ((mask & Overflowed) != 0)
+        if (change.Is(Overflowed))
         {
             changes.Add(Change(FileChangeType.Overflow, _root, isFolder: true));
             return;
         }
 
-        if (!_folders.TryGetValue(number, out var folder))
+        if (!_folders.Has(change.Folder))
         {
             return;
         }
 
-        if ((mask & (Ignored | Unmounted | SelfDeleted)) != 0)
+        if (change.Is(Ignored | Unmounted | SelfDeleted))
         {
-            if (folder.Parent is null)
-            {
-                IsOver = true;
-                if ((mask & Ignored) == 0)
-                {
-                    changes.Add(Change(FileChangeType.Delete, _root, isFolder: true));
-                }
-            }
-
-            if ((mask & Ignored) != 0)
-            {
-                _folders.Remove(number);
-            }
-
+            End(change, changes);
             return;
         }
 
         // A folder itself is told of by the one above it.
-        if (name.Length == 0)
+        if (change.Name.Length == 0)
         {
             return;
         }
 
-        var path = PathOf(number, name);
-        if ((mask & (Created | MovedTo)) != 0)
+        var isNew = change.Is(Created | MovedTo);
+        var type = isNew ? FileChangeType.Create : change.Is(Deleted) ? FileChangeType.Delete : FileChangeType.Modify;
+        changes.Add(Change(type, _folders.PathOf(change.Folder, change.Name), change.IsFolder));
+        if (isNew && change.IsFolder && _recursive)
         {
-            changes.Add(Change(FileChangeType.Create, path, isFolder));
-            if (isFolder && _recursive)
+            Cover(change.Folder, change.Name, changes);
+        }
+    }
+
+    /// <summary>A covered folder itself is gone, or the kernel watches it no more.</summary>
+    private void End(InotifyEvent change, List<FileChange> changes)
+    {
+        if (_folders.IsTop(change.Folder))
+        {
+            IsOver = true;
+            if (!change.Is(Ignored))
             {
-                Cover(number, name, changes);
+                changes.Add(Change(FileChangeType.Delete, _root, isFolder: true));
             }
         }
-        else if ((mask & Deleted) != 0)
+
+        if (change.Is(Ignored))
         {
-            changes.Add(Change(FileChangeType.Delete, path, isFolder));
-        }
-        else
-        {
-            changes.Add(Change(FileChangeType.Modify, path, isFolder));
+            _folders.Remove(change.Folder);
         }
     }
 
     /// <summary>Something was moved away, and not to where we look.</summary>
-    private void Leave(int folder, byte[] name, bool isFolder, List<FileChange> changes)
+    private void Leave(InotifyEvent gone, List<FileChange> changes)
     {
-        if (!_folders.ContainsKey(folder))
+        if (!_folders.Has(gone.Folder))
         {
             return;
         }
 
-        changes.Add(Change(FileChangeType.Delete, PathOf(folder, name), isFolder));
-        if (isFolder)
+        changes.Add(Change(FileChangeType.Delete, _folders.PathOf(gone.Folder, gone.Name), gone.IsFolder));
+        if (gone.IsFolder)
         {
-            Forget(folder, name);
+            _folders.RemoveTree(gone.Folder, gone.Name).ForEach(_inotify.Remove);
         }
     }
 
-    private void Rename(int fromFolder, byte[] fromName, int toFolder, byte[] toName, bool isFolder, List<FileChange> changes)
+    private void Rename(InotifyEvent from, InotifyEvent to, List<FileChange> changes)
     {
-        if (!_folders.ContainsKey(fromFolder) || !_folders.ContainsKey(toFolder))
+        if (!_folders.Has(from.Folder) || !_folders.Has(to.Folder))
         {
-            Leave(fromFolder, fromName, isFolder, changes);
-            Take(toFolder, MovedTo, toName, isFolder, changes);
+            Leave(from, changes);
+            Take(to, changes);
             return;
         }
 
-        changes.Add(Change(FileChangeType.Rename, PathOf(fromFolder, fromName), isFolder) with { NewPath = _tree.Root.Show(PathOf(toFolder, toName)) });
-        foreach (var (number, _) in _folders.Where(one => one.Value.Parent == fromFolder && one.Value.Name.AsSpan().SequenceEqual(fromName)).ToList())
-        {
-            _folders[number] = new Folder(toFolder, toName);
-        }
+        changes.Add(Change(FileChangeType.Rename, _folders.PathOf(from.Folder, from.Name), to.IsFolder) with { NewPath = _tree.Root.Show(_folders.PathOf(to.Folder, to.Name)) });
+        _folders.Move(from.Folder, from.Name, to.Folder, to.Name);
     }
 
     /// <summary>Covers a folder that has come, and tells what was put into it before it was covered.</summary>
@@ -252,7 +191,7 @@ internal sealed class FolderWatch : IDisposable
         SafeFileHandle folder;
         try
         {
-            folder = _tree.OpenFolder(PathOf(parent, name), "path");
+            folder = _tree.OpenFolder(_folders.PathOf(parent, name), "path");
         }
         catch (GatewayException)
         {
@@ -280,7 +219,7 @@ internal sealed class FolderWatch : IDisposable
             return;
         }
 
-        _folders[number] = new Folder(parent, name);
+        _folders.Add(number, parent, name);
         CoverBelow(folder, number, tell ? changes : null, changes);
     }
 
@@ -299,7 +238,7 @@ internal sealed class FolderWatch : IDisposable
                 var isFolder = status.Type == FileType.Directory;
                 if (told is not null)
                 {
-                    told.Add(Change(FileChangeType.Create, PathOf(number, name), isFolder));
+                    told.Add(Change(FileChangeType.Create, _folders.PathOf(number, name), isFolder));
                     _found.Add((number, Key(name)));
                 }
 
@@ -315,35 +254,8 @@ internal sealed class FolderWatch : IDisposable
         }
     }
 
-    /// <summary>No more of a folder that was moved to where we do not look, and of those in it.</summary>
-    private void Forget(int parent, byte[] name)
-    {
-        foreach (var (number, _) in _folders.Where(one => one.Value.Parent == parent && one.Value.Name.AsSpan().SequenceEqual(name)).ToList())
-        {
-            _folders.Remove(number);
-            _ = LibC.InotifyRemoveWatch(_inotify.Number, number);
-            foreach (var child in _folders.Where(one => one.Value.Parent == number).Select(one => one.Value.Name).ToList())
-            {
-                Forget(number, child);
-            }
-        }
-    }
-
     private static string Key(byte[] name) => Encoding.Latin1.GetString(name);
-
-    private byte[][] PathOf(int folder, byte[] name)
-    {
-        var below = new Stack<byte[]>([name]);
-        for (int? at = folder; at is { } number && _folders.TryGetValue(number, out var one) && one.Parent is not null && below.Count < _maxFolders; at = one.Parent)
-        {
-            below.Push(one.Name);
-        }
-
-        return [.. _root, .. below];
-    }
 
     private FileChange Change(FileChangeType type, byte[][] names, bool isFolder) =>
         new(type, _tree.Root.Show(names), _time.GetUtcNow(), IsDirectory: isFolder);
-
-    private readonly record struct Folder(int? Parent, byte[] Name);
 }

@@ -36,6 +36,9 @@ public sealed partial class ProcessProvisioner : IKernelProvisioner
     public string Name => VariantName;
 
     /// <inheritdoc/>
+    public bool EnforcesLimits => false;
+
+    /// <inheritdoc/>
     public IReadOnlyCollection<Type> Powers => [typeof(ICommandHost), typeof(IFileHost), typeof(IPausable)];
 
     /// <inheritdoc/>

@@ -18,6 +18,7 @@ public sealed class BadInputTests
         new object[] { """{"variant":"datalayer"}""", 400, "not_supported", "variant", "switched off" },
         new object[] { """{"cpu":0}""", 400, "invalid_argument", "cpu", "between 0.05 and" },
         new object[] { """{"cpu":1e9}""", 400, "invalid_argument", "cpu", "between 0.05 and" },
+        new object[] { """{"memoryMb":512}""", 400, "not_supported", "memoryMb", "cannot hold a kernel to limits" },
         new object[] { """{"memoryMb":1}""", 400, "invalid_argument", "memoryMb", "between 64 and" },
         new object[] { """{"gpu":"T4"}""", 400, "not_supported", "gpu", "no GPUs" },
         new object[] { """{"pids":-1}""", 400, "invalid_argument", "pids", "between 16 and" },

@@ -58,7 +58,7 @@ public sealed class SnapshotContentTests
             Requires.LocalVariant();
         }
 
-        var sandbox = await Gateway.CreateAsync(new { variant, environment = "python-scientific", env = new Dictionary<string, string> { ["OWN"] = "of the sandbox" }, memoryMb = 700, tags = new { not = "kept" } });
+        var sandbox = await Gateway.CreateAsync(new { variant, environment = "python-scientific", env = new Dictionary<string, string> { ["OWN"] = "of the sandbox" }, memoryMb = variant == "local" ? 700 : (int?)null, tags = new { not = "kept" } });
         await Gateway.ValueAsync(sandbox.Id, Variables);
         await Gateway.ValueAsync(sandbox.Id, """
             import os
@@ -93,7 +93,7 @@ public sealed class SnapshotContentTests
 
         var restored = await Gateway.CreateAsync(new { snapshotName = snapshot.Name });
 
-        restored.Should().Match<SandboxInfo>(s => s.Variant == variant && s.Environment == "python-scientific" && s.Limits.MemoryMb == 700 && s.SnapshotId == snapshot.Id && s.Tags.Count == 0);
+        restored.Should().Match<SandboxInfo>(s => s.Variant == variant && s.Environment == "python-scientific" && s.Limits.MemoryMb == sandbox.Limits.MemoryMb && s.Warnings.Count == 0 && s.SnapshotId == snapshot.Id && s.Tags.Count == 0);
         restored.Contexts.Select(c => (c.Id, c.Name, c.Cwd)).Should().Equal(("default", null, null), (context.Id, "second", "d"));
         (await Gateway.ValueAsync(restored.Id, "print(df)")).Should().Be("   a\n0  1\n1  2\n2  3\n");
         (await Gateway.ValueAsync(restored.Id, "holder['items'] is items, points[0] is point, points[1] is items, same_array is array, column.index is df.index, isinstance(point, Point)"))
@@ -122,14 +122,14 @@ public sealed class SnapshotContentTests
         }
 
         var one = await Gateway.CreateAsync(new { snapshotId = snapshot.Id });
-        var other = await Gateway.CreateAsync(new { snapshotId = snapshot.Id, name = "other", memoryMb = 300 });
+        var other = await Gateway.CreateAsync(new { snapshotId = snapshot.Id, name = "other", timeoutSeconds = 300 });
         using (await Gateway.Http.DeleteAsync(new Uri($"/api/v1/snapshots/{snapshot.Id}", UriKind.Relative)))
         {
         }
 
         await Gateway.ValueAsync(one.Id, "x.append(2)");
         (await Gateway.ValueAsync(other.Id, "x")).Should().Be("[1]");
-        other.Limits.MemoryMb.Should().Be(300);
+        other.TimeoutSeconds.Should().Be(300);
         await Gateway.TryCreateAsync(new CreateSandboxRequest { SnapshotId = snapshot.Id }).RefusedAsync(404, "snapshot_not_found");
     }
 
