@@ -30,7 +30,7 @@ public sealed partial class DatalayerProvisioner : IKernelProvisioner
     private readonly ILogger<DatalayerProvisioner> _log;
 
     // Sandboxes that this process makes or holds: a sweep leaves them alone.
-    private readonly Process.HeldPlaces _held = new();
+    private readonly HeldPlaces _held = new();
 
     /// <summary>Makes the provisioner; nothing is called before it is asked for something.</summary>
     /// <param name="options">Validated settings.</param>

@@ -1,9 +1,9 @@
 using System.Globalization;
 using KernelGateway.Core.Errors;
 using KernelGateway.Core.Provisioning;
+using KernelGateway.Provisioners.Containers;
 using KernelGateway.Provisioners.Docker;
 using KernelGateway.Provisioners.Launcher;
-using KernelGateway.Provisioners.Oci;
 using KernelGateway.Provisioners.Tests.Support;
 
 namespace KernelGateway.Provisioners.Tests.Docker;

@@ -3,6 +3,7 @@ using KernelGateway.Core.Faults;
 using KernelGateway.Core.Files;
 using KernelGateway.Core.Policies;
 using KernelGateway.Core.Provisioning;
+using KernelGateway.Provisioners.Containers;
 using KernelGateway.Provisioners.Launcher;
 using KernelGateway.Provisioners.Oci;
 using KernelGateway.Provisioners.Tests.Support;
@@ -288,9 +289,7 @@ public sealed class HostFolderTests
         var description = host.Describe();
         var place = LauncherState.Read(description, "local");
         var options = Options();
-        var folders = new OciFolders(State, null);
-        var site = new OciSite(options, new OciRuntime("runc", folders.Runtime, TimeProvider.System), CgroupLayout.Read(), folders,
-            new SandboxSystems(options, folders, await SharedFiles.PrepareAsync(folders.Shared, options.LauncherFolder, options.PythonPath, TimeProvider.System), TimeProvider.System), TimeProvider.System);
+        var site = await OciProvisionerTests.SiteAsync(options);
         var sandbox = site.Find(description.SandboxId, place.PlaceNumber("slot"));
         site.MountsOf(sandbox).Select(mount => mount.Destination).Should().Contain(["/data", "/data/x/.git", "/data/x/.git/config", "/data/sub/b.txt", "/data/.bashrc"]);
         new OciPosture(options, site, sandbox, TestKernels.Limits).Deviations(place.PlaceNumber("pid"), 900).Should().BeEmpty();

@@ -1,5 +1,6 @@
 using KernelGateway.Core.Errors;
 using KernelGateway.Core.Provisioning;
+using KernelGateway.Provisioners.Containers;
 using KernelGateway.Provisioners.Oci;
 using KernelGateway.Provisioners.Tests.Support;
 
@@ -79,7 +80,7 @@ public sealed class OciHostTests : IDisposable
 
     [TestCase(false, true, "modprobe loop"), TestCase(true, false, "apt install e2fsprogs")]
     public void A_host_that_cannot_make_disks_says_so_and_names_the_weaker_mode(bool loops, bool maker, string hint) =>
-        OciRequirements.FindMissingForDisks(loops, maker).Should().Contain(hint).And.Contain("Gateway:Local:DiskQuota to false");
+        SandboxDisks.FindMissing(loops, maker, "Gateway:Local:DiskQuota").Should().Contain(hint).And.Contain("Gateway:Local:DiskQuota to false");
 
     [Test]
     public async Task A_way_to_the_state_folder_that_sandboxes_cannot_go_is_named(CancellationToken cancellationToken)

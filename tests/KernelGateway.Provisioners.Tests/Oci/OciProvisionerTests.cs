@@ -1,5 +1,6 @@
 using System.Globalization;
 using KernelGateway.Core.Provisioning;
+using KernelGateway.Provisioners.Containers;
 using KernelGateway.Provisioners.Launcher;
 using KernelGateway.Provisioners.Native;
 using KernelGateway.Provisioners.Oci;
@@ -243,14 +244,18 @@ public sealed class OciProvisionerTests : KernelProvisionerContract
         HostTraces.Find(State, CgroupParent).Should().BeEmpty();
     }
 
+    /// <summary>The site that a provisioner of these options works on.</summary>
+    internal static Task<OciSite> SiteAsync(OciProvisionerOptions options)
+    {
+        var folders = new ContainerFolders(options.StateFolder, null);
+        return OciSite.PrepareAsync(options, new OciRuntime("runc", folders.Runtime, TimeProvider.System), CgroupLayout.Read(), folders, TimeProvider.System);
+    }
+
     private async Task<(OciPosture Posture, UidSlots Slots)> PostureOfAsync(string id, int slot, ResourceLimits limits)
     {
         var options = OptionsOf(State);
-        var folders = new OciFolders(State, null);
-        var site = new OciSite(options, new OciRuntime("runc", folders.Runtime, TimeProvider.System), CgroupLayout.Read(), folders,
-            new SandboxSystems(options, folders, await SharedFiles.PrepareAsync(folders.Shared, options.LauncherFolder, options.PythonPath, TimeProvider.System), TimeProvider.System),
-            TimeProvider.System);
-        return (new OciPosture(options, site, site.Find(id, slot), limits), site.Slots);
+        var site = await SiteAsync(options);
+        return (new OciPosture(options, site, site.Find(id, slot), limits), site.Ground.Slots);
     }
 
     private static int KernelOf(uint uid) => Directory.EnumerateDirectories("/proc")
