@@ -28,10 +28,10 @@ internal sealed class StartedPlace(JupyterServerSite site, WatchedProcess server
         {
             // It asks its kernels to end, and then ends.
             server.Signal(LibC.SigTerm);
-            await site.WaitAsync(server.Exited, grace);
+            await Task.WhenAny(server.Exited, Task.Delay(grace, site.Ground.Time));
         }
 
-        await site.RemoveAsync(SandboxId);
+        await site.Ground.RemoveAsync(SandboxId);
     }
 
     internal override JsonObject Describe() => new() { ["pid"] = server.Pid, ["startedAt"] = server.StartedAt };
@@ -39,6 +39,6 @@ internal sealed class StartedPlace(JupyterServerSite site, WatchedProcess server
     public override void Dispose()
     {
         server.Dispose();
-        site.LetGo(SandboxId);
+        site.Ground.Held.LetGo(SandboxId);
     }
 }
