@@ -24,11 +24,13 @@ public sealed partial class DockerTests
         var witness = await Sandbox.CreateAsync(client, cancellationToken: cancellationToken);
         await witness.RunCodeAsync("x = 41", cancellationToken: cancellationToken);
         await gateway.KillAsync();
+        var life = Task.CompletedTask;
         for (var at = 0; at <= Points.Length; at++)
         {
             // Each start tries the variant out, and so passes the point once before any sandbox does.
             gateway.Set("KERNEL_GATEWAY_FAULTS", at < Points.Length ? $"{Points[at]}:crash:2" : null);
             await gateway.StartAsync();
+            await life;
             while (gateway.Log.Split(Tried).Length - 1 < at + 2)
             {
                 await Task.Delay(20, cancellationToken);
@@ -37,9 +39,8 @@ public sealed partial class DockerTests
             await NothingButAsync(gateway, client, witness.Id, at == 0 ? "none" : Points[at - 1], cancellationToken);
             if (at < Points.Length)
             {
-                var life = LiveAsync(client, cancellationToken);
+                life = LiveAsync(client, cancellationToken);
                 await gateway.Ended.WaitAsync(cancellationToken);
-                await life;
             }
         }
 
