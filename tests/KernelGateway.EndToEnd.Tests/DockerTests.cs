@@ -11,7 +11,7 @@ namespace KernelGateway.EndToEnd.Tests;
 /// <summary>The variant <c>local-docker</c> through the real gateway and a real engine.</summary>
 [NonParallelizable]
 [CancelAfter(120_000)]
-public sealed class DockerTests
+public sealed partial class DockerTests
 {
     private DockerDaemon? _daemon;
 
@@ -104,9 +104,12 @@ public sealed class DockerTests
         (await next.RunCodeAsync("6*7", cancellationToken: cancellationToken)).Text.Should().Be("42");
     }
 
-    private Task<GatewayProcess> StartAsync() => GatewayProcess.StartNewAsync(
+    private Task<GatewayProcess> StartAsync(params (string Key, string Value)[] more) => GatewayProcess.StartNewAsync(
+    [
         ("Gateway:LocalDocker:SocketPath", _daemon!.Socket),
-        ("Gateway:LocalDocker:UidBase", "1258291200"));
+        ("Gateway:LocalDocker:UidBase", "1258291200"),
+        .. more,
+    ]);
 
     private static async Task<T> FirstAsync<T>(Sandbox sandbox, long after, CancellationToken cancellationToken)
         where T : SandboxEvent

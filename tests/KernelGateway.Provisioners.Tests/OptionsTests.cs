@@ -1,3 +1,4 @@
+using KernelGateway.Provisioners.Containers;
 using KernelGateway.Provisioners.Docker;
 using KernelGateway.Provisioners.JupyterServer;
 using KernelGateway.Provisioners.Oci;

@@ -1,5 +1,6 @@
 using KernelGateway.Core.Provisioning;
 using KernelGateway.Core.Sandboxes;
+using KernelGateway.Provisioners.Containers;
 using KernelGateway.Provisioners.Docker;
 using KernelGateway.Provisioners.Oci;
 using KernelGateway.Provisioners.Process;

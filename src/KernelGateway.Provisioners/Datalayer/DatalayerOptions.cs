@@ -1,5 +1,4 @@
 using KernelGateway.Provisioners.JupyterServer;
-using KernelGateway.Provisioners.Oci;
 using Microsoft.Extensions.Options;
 
 namespace KernelGateway.Provisioners.Datalayer;
@@ -65,12 +64,12 @@ internal sealed class DatalayerOptionsValidator : IValidateOptions<DatalayerOpti
         Check(problem is null, nameof(options.Url), $"is '{options.Url}'; give the base address of the control plane, for example https://r1.datalayer.run.");
         Check(options.ApiKey.Length == 0 || options.ApiKeyFile.Length == 0, nameof(options.ApiKeyFile), $"and {nameof(options.ApiKey)} are both given; give one of them.");
         Check(options.ApiKey.All(c => c is > ' ' and <= '~'), nameof(options.ApiKey), "holds something else than printable ASCII without spaces.");
-        Check(options.ApiKeyFile.Length == 0 || OciProvisionerOptionsValidator.IsPlainAbsolute(options.ApiKeyFile), nameof(options.ApiKeyFile), $"is '{options.ApiKeyFile}'; give an absolute path.");
+        Check(options.ApiKeyFile.Length == 0 || HostPath.IsPlainAbsolute(options.ApiKeyFile), nameof(options.ApiKeyFile), $"is '{options.ApiKeyFile}'; give an absolute path.");
         Check(options.ReservationMinutes is >= 10 and <= 1440, nameof(options.ReservationMinutes), $"is {options.ReservationMinutes}; give 10 to 1440.");
         Check(options.NamePrefix.Length is > 0 and <= 40 && options.NamePrefix.All(c => char.IsAsciiLetterLower(c) || char.IsAsciiDigit(c) || c is '-'), nameof(options.NamePrefix),
             $"is '{options.NamePrefix}'; give at most 40 lower-case letters, digits and dashes.");
-        Check(OciProvisionerOptionsValidator.IsPlainAbsolute(options.StateFolder), nameof(options.StateFolder), $"is '{options.StateFolder}'; give an absolute path, for example /var/lib/kernel-gateway/hosts/datalayer.");
-        Check(OciProvisionerOptionsValidator.IsPlainAbsolute(options.LauncherFolder), nameof(options.LauncherFolder), $"is '{options.LauncherFolder}'; give the absolute path of the folder kernel-images/launcher.");
+        Check(HostPath.IsPlainAbsolute(options.StateFolder), nameof(options.StateFolder), $"is '{options.StateFolder}'; give an absolute path, for example /var/lib/kernel-gateway/hosts/datalayer.");
+        Check(HostPath.IsPlainAbsolute(options.LauncherFolder), nameof(options.LauncherFolder), $"is '{options.LauncherFolder}'; give the absolute path of the folder kernel-images/launcher.");
         Time(options.IngressTimeout, TimeSpan.FromMinutes(30), nameof(options.IngressTimeout));
         Time(options.CallTimeout, TimeSpan.FromMinutes(10), nameof(options.CallTimeout));
         Time(options.LookInterval, TimeSpan.FromHours(1), nameof(options.LookInterval));

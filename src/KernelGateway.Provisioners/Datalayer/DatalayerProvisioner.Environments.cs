@@ -9,8 +9,8 @@ public sealed partial class DatalayerProvisioner
     /// <inheritdoc/>
     public async Task<IReadOnlyList<EnvironmentDefinition>?> EnvironmentsAsync(CancellationToken cancellationToken)
     {
-        using var http = _dialler.Open(null, false);
-        return [.. (await Control(http, StartPatience).EnvironmentsAsync(cancellationToken)).Values.Where(one => EnvironmentName().IsMatch(one.Name)).Select(one => Describe(one.Name, one.Title, one.Language))];
+        var environments = await _site.EnvironmentsAsync(cancellationToken);
+        return [.. environments.Where(one => EnvironmentName().IsMatch(one.Name)).Select(one => Describe(one.Name, one.Title, one.Language))];
     }
 
     /// <inheritdoc/>

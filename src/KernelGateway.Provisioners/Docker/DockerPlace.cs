@@ -1,8 +1,9 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Text.Json.Nodes;
 using KernelGateway.Core.Errors;
 using KernelGateway.Core.Provisioning;
+using KernelGateway.Provisioners.Containers;
 using KernelGateway.Provisioners.Native;
-using KernelGateway.Provisioners.Oci;
 
 namespace KernelGateway.Provisioners.Docker;
 
@@ -13,8 +14,9 @@ namespace KernelGateway.Provisioners.Docker;
 /// <param name="cgroup">The control group that the engine gave it.</param>
 /// <param name="image">The label of its image.</param>
 /// <param name="init">Its first process.</param>
+[method: SetsRequiredMembers]
 internal sealed class DockerPlace(DockerSite site, DockerSandbox sandbox, string container, string cgroup, string image, WatchedProcess init)
-    : ContainerPlace(site.Layout, new CgroupLimits(site.Layout, cgroup, site.Time), init, site.Time), ILimitable
+    : ContainerPlace(site.Ground, sandbox, new CgroupLimits(site.Ground.Layout, cgroup, site.Ground.Time), init), ILimitable
 {
     /// <summary>An engine that lives knows of an end within milliseconds.</summary>
     private static readonly TimeSpan EndPatience = TimeSpan.FromSeconds(2);
@@ -25,8 +27,6 @@ internal sealed class DockerPlace(DockerSite site, DockerSandbox sandbox, string
 
     internal override string WhyNoSystemPackages =>
         "Sandboxes of the variant 'local-docker' have no root and a read-only image, so packages of the system cannot be installed in them. Add them to packages.txt of the environment, run kernel-images/build.sh --docker for it, and make a new sandbox.";
-
-    internal override DiskUse? MeasureDisk() => site.Measure(sandbox);
 
     public async Task SetLimitsAsync(ResourceLimits limits)
     {
@@ -50,11 +50,9 @@ internal sealed class DockerPlace(DockerSite site, DockerSandbox sandbox, string
         }
     }
 
-    internal override string LastWords() => TextTail.OfFile(sandbox.Folders.Stdio);
-
     /// <summary>All differences from the policy; empty when it is as it should be.</summary>
     internal IReadOnlyList<string> Deviations(DockerProvisionerOptions options, ResourceLimits limits, bool isEnginesInit) =>
-        new DockerPosture(options, site.Layout, Cgroup, Uid, limits).Deviations(Init.Pid, OciPolicy.OomScoreAdjust, isEnginesInit);
+        new DockerPosture(options, site.Ground.Layout, Cgroup, Uid, limits).Deviations(Init.Pid, ContainerPolicy.OomScoreAdjust, isEnginesInit);
 
     /// <summary>Who ended it is known to the engine alone, which is often the one.</summary>
     internal override async Task<HostExit?> AskForEndAsync()
@@ -84,19 +82,12 @@ internal sealed class DockerPlace(DockerSite site, DockerSandbox sandbox, string
 
     internal override Task RemoveAsync() => site.RemoveAsync(sandbox);
 
-    internal override JsonObject Describe() => new()
+    internal override JsonObject Describe()
     {
-        ["slot"] = sandbox.Slot,
-        ["pid"] = Init.Pid,
-        ["startedAt"] = Init.StartedAt,
-        ["container"] = container,
-        ["cgroup"] = cgroup,
-        ["image"] = image,
-    };
-
-    public override void Dispose()
-    {
-        base.Dispose();
-        site.LetGo(SandboxId);
+        var description = base.Describe();
+        description["container"] = container;
+        description["cgroup"] = cgroup;
+        description["image"] = image;
+        return description;
     }
 }

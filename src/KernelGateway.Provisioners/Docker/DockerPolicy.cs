@@ -1,12 +1,12 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
 using KernelGateway.Core.Provisioning;
+using KernelGateway.Provisioners.Containers;
 using KernelGateway.Provisioners.Launcher;
-using KernelGateway.Provisioners.Oci;
 
 namespace KernelGateway.Provisioners.Docker;
 
-/// <summary>The isolation policy of the <c>local-docker</c> variant: that of <c>local</c> (<see cref="OciPolicy"/>) in the words of the engine's API, as far as the engine has them.</summary>
+/// <summary>The isolation policy of the <c>local-docker</c> variant: that of <c>local</c> (<see cref="Oci.OciPolicy"/>) in the words of the engine's API, as far as the engine has them.</summary>
 internal sealed class DockerPolicy(DockerProvisionerOptions options, EngineFacts engine)
 {
     internal const string StdioInside = "/run/kg/stdio";
@@ -18,7 +18,7 @@ internal sealed class DockerPolicy(DockerProvisionerOptions options, EngineFacts
     internal static readonly string[] EtcFiles = ["passwd", "group", "hosts", "resolv.conf"];
 
     /// <summary>A sandbox sees no <c>/sys</c> in <c>local</c>, and here an empty one.</summary>
-    private static readonly string[] MaskedPaths = [.. OciPolicy.MaskedPaths.Where(path => !path.StartsWith("/sys/", StringComparison.Ordinal)), "/sys"];
+    private static readonly string[] MaskedPaths = [.. ContainerPolicy.MaskedPaths.Where(path => !path.StartsWith("/sys/", StringComparison.Ordinal)), "/sys"];
 
     private readonly string _seccomp = SeccompProfile.Load().ToJsonString();
 
@@ -35,7 +35,7 @@ internal sealed class DockerPolicy(DockerProvisionerOptions options, EngineFacts
     /// <summary>Body of <c>POST /containers/create</c> for a sandbox.</summary>
     internal JsonObject ForSandbox(DockerSandbox sandbox, string launcher, uint uid, DockerImage image, ResourceLimits limits)
     {
-        var agent = LauncherCommand.For(image.Python, OciPolicy.LauncherInside, OciPolicy.SocketsInside, OciPolicy.LogsInside, OciPolicy.TmpInside);
+        var agent = LauncherCommand.For(image.Python, ContainerPolicy.LauncherInside, ContainerPolicy.SocketsInside, ContainerPolicy.LogsInside, ContainerPolicy.TmpInside);
         string[] command = image.Tini is { } tini ? [tini, "--", .. agent] : agent;
         // The engine knows no umask, and its own logs have no bound that holds for one who reads them late.
         string[] entry = ["/bin/sh", "-c", $"umask 077; exec \"$@\" >>{StdioInside} 2>&1", "sh"];
@@ -82,11 +82,11 @@ internal sealed class DockerPolicy(DockerProvisionerOptions options, EngineFacts
     [
         .. OwnFolders.Select(name => new Bind(Path.Combine(sandbox.Folders.Disk, name), "/" + name, false)),
         .. EtcFiles.Select(name => new Bind(sandbox.EtcFile(name), "/etc/" + name, true)),
-        new(launcher, OciPolicy.LauncherInside, true),
-        new(sandbox.Folders.Sockets, OciPolicy.SocketsInside, false),
+        new(launcher, ContainerPolicy.LauncherInside, true),
+        new(sandbox.Folders.Sockets, ContainerPolicy.SocketsInside, false),
         // Read-only, which does not keep from connecting: what is in it is the gateway's alone to make.
-        new(sandbox.Folders.Egress, OciPolicy.EgressInside, true),
-        new(sandbox.Folders.Logs, OciPolicy.LogsInside, false),
+        new(sandbox.Folders.Egress, ContainerPolicy.EgressInside, true),
+        new(sandbox.Folders.Logs, ContainerPolicy.LogsInside, false),
         new(sandbox.Folders.Stdio, StdioInside, false),
     ];
 
@@ -96,7 +96,7 @@ internal sealed class DockerPolicy(DockerProvisionerOptions options, EngineFacts
         host["CgroupParent"] = Parent;
         host["CpuShares"] = 256;
         host["OomKillDisable"] = false;
-        host["OomScoreAdj"] = OciPolicy.OomScoreAdjust;
+        host["OomScoreAdj"] = ContainerPolicy.OomScoreAdjust;
         host["NetworkMode"] = "none";
         host["IpcMode"] = "private";
         host["CgroupnsMode"] = "private";
@@ -107,10 +107,10 @@ internal sealed class DockerPolicy(DockerProvisionerOptions options, EngineFacts
         host["SecurityOpt"] = new JsonArray("no-new-privileges=true", $"seccomp={_seccomp}");
         host["ReadonlyRootfs"] = true;
         host["MaskedPaths"] = Strings(MaskedPaths);
-        host["ReadonlyPaths"] = Strings(OciPolicy.ReadOnlyPaths);
+        host["ReadonlyPaths"] = Strings(ContainerPolicy.ReadOnlyPaths);
         host["ShmSize"] = options.SharedMemoryBytes;
-        host["Tmpfs"] = new JsonObject { [OciPolicy.TmpInside] = string.Create(CultureInfo.InvariantCulture, $"rw,exec,nosuid,nodev,size={options.TmpBytes},nr_inodes=16384,mode=1777") };
-        host["Ulimits"] = new JsonArray([.. OciPolicy.ResourceLimits(options.MaxFileBytes, limits.Pids).Select(limit => new JsonObject
+        host["Tmpfs"] = new JsonObject { [ContainerPolicy.TmpInside] = string.Create(CultureInfo.InvariantCulture, $"rw,exec,nosuid,nodev,size={options.TmpBytes},nr_inodes=16384,mode=1777") };
+        host["Ulimits"] = new JsonArray([.. ContainerPolicy.ResourceLimits(options.MaxFileBytes, limits.Pids).Select(limit => new JsonObject
         {
             ["Name"] = limit.Name.ToLowerInvariant(),
             ["Soft"] = limit.Soft,
@@ -124,8 +124,8 @@ internal sealed class DockerPolicy(DockerProvisionerOptions options, EngineFacts
             ["Image"] = image.Id,
             ["User"] = string.Create(CultureInfo.InvariantCulture, $"{uid}:{uid}"),
             ["Hostname"] = SharedFiles.Hostname,
-            ["WorkingDir"] = OciPolicy.Workspace,
-            ["Env"] = Strings(OciPolicy.BaseVariables.Select(variable => $"{variable.Key}={variable.Value}")),
+            ["WorkingDir"] = ContainerPolicy.Workspace,
+            ["Env"] = Strings(ContainerPolicy.BaseVariables.Select(variable => $"{variable.Key}={variable.Value}")),
             ["Entrypoint"] = Strings(entry),
             ["Cmd"] = Strings(command),
             ["Healthcheck"] = new JsonObject { ["Test"] = new JsonArray("NONE") },

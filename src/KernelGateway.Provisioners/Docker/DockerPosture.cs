@@ -1,5 +1,5 @@
 using KernelGateway.Core.Provisioning;
-using KernelGateway.Provisioners.Oci;
+using KernelGateway.Provisioners.Containers;
 
 namespace KernelGateway.Provisioners.Docker;
 
@@ -13,8 +13,8 @@ internal sealed class DockerPosture(DockerProvisionerOptions options, CgroupLayo
     /// <summary>What the engine mounts besides the policy's own mounts. Nobody can write there, or it is bounded by memory.</summary>
     private static readonly HashSet<string> Tolerated =
     [
-        "/", "/proc", "/dev", "/dev/pts", "/dev/mqueue", "/dev/shm", "/dev/console", "/sys", "/etc/hostname", "/sbin/docker-init", "/usr/sbin/docker-init", OciPolicy.TmpInside,
-        .. OciPolicy.MaskedPaths, .. OciPolicy.ReadOnlyPaths,
+        "/", "/proc", "/dev", "/dev/pts", "/dev/mqueue", "/dev/shm", "/dev/console", "/sys", "/etc/hostname", "/sbin/docker-init", "/usr/sbin/docker-init", ContainerPolicy.TmpInside,
+        .. ContainerPolicy.MaskedPaths, .. ContainerPolicy.ReadOnlyPaths,
     ];
 
     /// <summary>All differences, each as a sentence without end; empty when the process is as it should be.</summary>
@@ -38,12 +38,12 @@ internal sealed class DockerPosture(DockerProvisionerOptions options, CgroupLayo
         var mounts = posture.Mounts();
         Demand(mounts, posture, "/", "ro");
         Demand(mounts, posture, "/sys", "ro");
-        Demand(mounts, posture, OciPolicy.TmpInside, "nosuid", "nodev");
+        Demand(mounts, posture, ContainerPolicy.TmpInside, "nosuid", "nodev");
         Demand(mounts, posture, "/dev/shm", "nosuid", "nodev");
         posture.CheckMasks(mounts);
         string[] own = [.. DockerPolicy.OwnFolders.Select(name => "/" + name)];
-        string[] shared = [OciPolicy.SocketsInside, OciPolicy.LogsInside, DockerPolicy.StdioInside];
-        string[] readOnly = [.. DockerPolicy.EtcFiles.Select(name => "/etc/" + name), OciPolicy.LauncherInside, OciPolicy.EgressInside];
+        string[] shared = [ContainerPolicy.SocketsInside, ContainerPolicy.LogsInside, DockerPolicy.StdioInside];
+        string[] readOnly = [.. DockerPolicy.EtcFiles.Select(name => "/etc/" + name), ContainerPolicy.LauncherInside, ContainerPolicy.EgressInside];
         foreach (var path in own)
         {
             Demand(mounts, posture, path, "nosuid", "nodev");

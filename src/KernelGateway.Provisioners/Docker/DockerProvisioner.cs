@@ -1,7 +1,7 @@
 using KernelGateway.Core.Errors;
 using KernelGateway.Core.Provisioning;
+using KernelGateway.Provisioners.Containers;
 using KernelGateway.Provisioners.Launcher;
-using KernelGateway.Provisioners.Oci;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 
@@ -171,10 +171,12 @@ public sealed partial class DockerProvisioner : IKernelProvisioner, IDisposable
                 throw NotReady(missing);
             }
 
-            var folders = new OciFolders(_options.StateFolder, _options.DataDirectory);
+            var folders = new ContainerFolders(_options.StateFolder, _options.DataDirectory);
             folders.Create();
             var shared = await SharedFiles.PrepareAsync(folders.Shared, _options.LauncherFolder, "/usr/bin/python3", _time);
-            return _site = new DockerSite(_options, _engine, layout, folders, shared, _time);
+            var ground = new ContainerGround(
+                layout, folders, new UidSlots(folders.Slots, _options.UidBase, _options.UidSlots), new SandboxDisks(_options.DiskQuota, _options.SharedDiskBytes, _time), _time);
+            return _site = new DockerSite(_options, _engine, ground, shared);
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException or PlatformNotSupportedException)
         {

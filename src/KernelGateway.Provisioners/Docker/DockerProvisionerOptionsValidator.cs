@@ -1,4 +1,4 @@
-using KernelGateway.Provisioners.Oci;
+using KernelGateway.Provisioners.Containers;
 using Microsoft.Extensions.Options;
 
 namespace KernelGateway.Provisioners.Docker;
@@ -24,7 +24,7 @@ internal sealed class DockerProvisionerOptionsValidator : IValidateOptions<Docke
             }
         }
 
-        Check(OciProvisionerOptionsValidator.IsPlainAbsolute(options.SocketPath) && options.SocketPath.Length <= MaxSocketPathLength, nameof(options.SocketPath),
+        Check(HostPath.IsPlainAbsolute(options.SocketPath) && options.SocketPath.Length <= MaxSocketPathLength, nameof(options.SocketPath),
             $"is '{options.SocketPath}'; give the absolute path of the engine's unix socket, at most {MaxSocketPathLength} characters, for example /var/run/docker.sock. Engines on other hosts (tcp://) cannot be used.");
         Check(DockerProvisionerOptions.IsImageName(options.Image.Replace(DockerProvisionerOptions.EnvironmentMark, "x", StringComparison.Ordinal)), nameof(options.Image),
             $"is '{options.Image}'; give the name of an image, for example kernel-gateway/{DockerProvisionerOptions.EnvironmentMark}:latest.");
@@ -38,15 +38,15 @@ internal sealed class DockerProvisionerOptionsValidator : IValidateOptions<Docke
             Check(DockerProvisionerOptions.IsImageName(image), $"{nameof(options.AllowedImages)}:{at}", $"is '{image}'; give the name of an image as callers will write it, for example code-sandboxes-jupyter:latest.");
         }
 
-        Check(OciProvisionerOptionsValidator.IsPlainAbsolute(options.StateFolder) && options.StateFolder.Length <= MaxStateFolderLength, nameof(options.StateFolder),
+        Check(HostPath.IsPlainAbsolute(options.StateFolder) && options.StateFolder.Length <= MaxStateFolderLength, nameof(options.StateFolder),
             $"is '{options.StateFolder}'; give an absolute path without '..' of at most {MaxStateFolderLength} characters, for example /var/lib/kernel-gateway/hosts/docker.");
         Check(options.UidBase >= 65_536, nameof(options.UidBase), $"is {options.UidBase}; give 65536 or more, so that no user of the host is in the range.");
         Check(options.UidSlots is >= 1 and <= 65_536, nameof(options.UidSlots), $"is {options.UidSlots}; give 1 to 65536.");
         Check(options.UidBase + ((ulong)Math.Max(0, options.UidSlots) * UidSlots.UidsPerSlot) <= HighestUid, nameof(options.UidBase),
             $"is {options.UidBase}, and {options.UidSlots} slots of {UidSlots.UidsPerSlot} ids end above {HighestUid}; make either smaller.");
-        Check(options.CgroupParent.Length == 0 || IsSlice(options.CgroupParent) || (OciProvisionerOptionsValidator.IsPlainAbsolute(options.CgroupParent) && options.CgroupParent.Length > 1), nameof(options.CgroupParent),
+        Check(options.CgroupParent.Length == 0 || IsSlice(options.CgroupParent) || (HostPath.IsPlainAbsolute(options.CgroupParent) && options.CgroupParent.Length > 1), nameof(options.CgroupParent),
             $"is '{options.CgroupParent}'; give a path below the root of the control groups, for example /kernel-gateway-docker, or with systemd the name of a slice, for example kernelgateway.slice.");
-        Check(OciProvisionerOptionsValidator.IsPlainAbsolute(options.LauncherFolder), nameof(options.LauncherFolder),
+        Check(HostPath.IsPlainAbsolute(options.LauncherFolder), nameof(options.LauncherFolder),
             $"is '{options.LauncherFolder}'; give the absolute path of the folder with agent.py, for example /opt/kernel-gateway/kernel-images/launcher.");
         Check(options.TmpBytes >= 1 << 20, nameof(options.TmpBytes), $"is {options.TmpBytes}; give at least 1048576 (1 MiB).");
         Check(options.SharedMemoryBytes >= 1 << 20, nameof(options.SharedMemoryBytes), $"is {options.SharedMemoryBytes}; give at least 1048576 (1 MiB).");

@@ -1,5 +1,5 @@
+using KernelGateway.Provisioners.Containers;
 using KernelGateway.Provisioners.Native;
-using KernelGateway.Provisioners.Oci;
 
 namespace KernelGateway.Provisioners.Docker;
 
@@ -19,7 +19,7 @@ internal static class DockerRequirements
             return "It needs Linux.";
         }
 
-        if (!OrdinaryUser.MayAdminister())
+        if (!RootRights.MayAdminister())
         {
             return $"The gateway runs as user {LibC.GetEffectiveUid()} without the rights to mount disks and to give files to the sandboxes' users. Start it as root, or use another variant.";
         }
@@ -35,7 +35,7 @@ internal static class DockerRequirements
         }
 
         return options.DiskQuota
-            ? OciRequirements.FindMissingForDisks(File.Exists(LoopDevice.ControlPath), HostPrograms.TryFind(SandboxDisks.MakeProgram, out _), DockerProvisionerOptions.Section)
+            ? SandboxDisks.FindMissing($"{DockerProvisionerOptions.Section}:{nameof(options.DiskQuota)}")
             : null;
     }
 

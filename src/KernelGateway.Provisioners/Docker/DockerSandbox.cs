@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
-using KernelGateway.Provisioners.Oci;
+using KernelGateway.Provisioners.Containers;
 
 namespace KernelGateway.Provisioners.Docker;
 
@@ -10,7 +10,7 @@ namespace KernelGateway.Provisioners.Docker;
 /// <param name="Slot">Its range of uids.</param>
 /// <param name="Folders">Its folders.</param>
 /// <param name="Container">The name of its container, which exists or not: known before it is made, so that it can be removed whatever happens.</param>
-internal sealed record DockerSandbox(string Id, int Slot, OciFolders.SandboxFolders Folders, string Container)
+internal sealed record DockerSandbox(string Id, int Slot, ContainerFolders.SandboxFolders Folders, string Container) : ContainerSandbox(Id, Slot, Folders)
 {
     /// <summary>On every container of a gateway: its state folder.</summary>
     internal const string OwnerLabel = "kernelgateway.state";
@@ -34,7 +34,7 @@ internal sealed record DockerSandbox(string Id, int Slot, OciFolders.SandboxFold
     internal void WriteEtc(uint uid)
     {
         var user = uid.ToString(CultureInfo.InvariantCulture);
-        Write("passwd", $"root:x:0:0:root:/nonexistent:/usr/sbin/nologin\nkernel:x:{user}:{user}:kernel:{OciPolicy.Workspace}:/bin/bash\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n");
+        Write("passwd", $"root:x:0:0:root:/nonexistent:/usr/sbin/nologin\nkernel:x:{user}:{user}:kernel:{ContainerPolicy.Workspace}:/bin/bash\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n");
         Write("group", $"root:x:0:\nkernel:x:{user}:\nnogroup:x:65534:\n");
         Write("hosts", $"127.0.0.1 localhost {SharedFiles.Hostname}\n::1 localhost\n");
         Write("resolv.conf", "");

@@ -1,8 +1,6 @@
 using System.Collections.Concurrent;
-using KernelGateway.Core.Errors;
 using KernelGateway.Core.Faults;
-using KernelGateway.Provisioners.Native;
-using KernelGateway.Provisioners.Oci;
+using KernelGateway.Provisioners.Containers;
 
 namespace KernelGateway.Provisioners.Docker;
 
@@ -29,10 +27,8 @@ internal sealed partial class DockerSite
 
         Fault.At("docker.container_removed");
         HostMounts.DetachBelow(sandbox.Folders.Root);
-        await FolderRemoval.RemoveAsync(sandbox.Folders.Root, time);
-        _slots.Free(sandbox.Slot, sandbox.Id);
+        await ground.RemoveAsync(sandbox);
         _leftovers.TryRemove(sandbox.Id, out _);
-        LetGo(sandbox.Id);
     }
 
     /// <summary>Ends one that was paused by a gateway that has forgotten it: version 1 of control groups ends nothing that is frozen, whoever asks.</summary>
@@ -43,7 +39,7 @@ internal sealed partial class DockerSite
             var state = await engine.InspectAsync(name, InspectDeadline, CancellationToken.None);
             if (EngineAnswer.Text(state, "Id") is { } id && EngineAnswer.IsContainerId(id) && GroupOf(PidOf(state), id) is { } cgroup)
             {
-                new CgroupFreezer(layout, new CgroupLimits(layout, cgroup, time), time).KillFrozen();
+                new CgroupFreezer(ground.Layout, new CgroupLimits(ground.Layout, cgroup, ground.Time), ground.Time).KillFrozen();
             }
         }
         catch (EngineException error) when (error.IsNotFound)
@@ -61,7 +57,14 @@ internal sealed partial class DockerSite
     {
         foreach (var sandbox in _leftovers.Values)
         {
-            await TryRemoveAsync(sandbox, failed);
+            try
+            {
+                await RemoveAsync(sandbox);
+            }
+            catch (IOException error)
+            {
+                failed(sandbox.Id, error);
+            }
         }
     }
 
@@ -72,76 +75,13 @@ internal sealed partial class DockerSite
     /// <exception cref="EngineException">The engine does not answer; nothing was removed.</exception>
     internal async Task<IReadOnlyList<string>> RemoveOrphansAsync(IReadOnlySet<string> known, Action<string, IOException> failed, CancellationToken cancellationToken)
     {
-        var slots = _slots.Taken();
-        IEnumerable<string> found = slots.Values;
-        if (Directory.Exists(folders.Sandboxes))
+        var labelled = await engine.ListAsync(DockerSandbox.OwnerLabel, options.StateFolder, DockerSandbox.IdLabel, cancellationToken);
+        var removed = await ground.RemoveOrphansAsync(labelled, known, (id, slot) => RemoveAsync(Find(id, slot)), failed, cancellationToken);
+        if (ground.IsUnused)
         {
-            found = found.Concat(Directory.EnumerateDirectories(folders.Sandboxes).Select(path => Path.GetFileName(path)));
-        }
-
-        found = found.Concat(await engine.ListAsync(DockerSandbox.OwnerLabel, options.StateFolder, DockerSandbox.IdLabel, cancellationToken));
-        var removed = new List<string>();
-        // A label is what somebody wrote: only what can be an id becomes a path.
-        foreach (var id in found.Distinct().Where(id => SandboxIds.IsAllowed(id) && !known.Contains(id) && !_held.ContainsKey(id)).ToList())
-        {
-            cancellationToken.ThrowIfCancellationRequested();
-            var owned = slots.Where(slot => slot.Value == id).Select(slot => slot.Key).DefaultIfEmpty(-1).ToList();
-            var gone = true;
-            foreach (var slot in owned)
-            {
-                gone &= await TryRemoveAsync(Find(id, slot), failed);
-            }
-
-            if (gone)
-            {
-                removed.Add(id);
-            }
-        }
-
-        foreach (var (slot, _) in slots.Where(slot => slot.Value.Length == 0))
-        {
-            _slots.Free(slot, "");
-        }
-
-        if (_held.IsEmpty && !Directory.EnumerateFileSystemEntries(folders.Sandboxes).Any())
-        {
-            await shared.RemoveOthersAsync(time);
+            await shared.RemoveOthersAsync(ground.Time);
         }
 
         return removed;
-    }
-
-    private async Task<bool> TryRemoveAsync(DockerSandbox sandbox, Action<string, IOException> failed)
-    {
-        try
-        {
-            await RemoveAsync(sandbox);
-            return true;
-        }
-        catch (IOException error)
-        {
-            failed(sandbox.Id, error);
-            return false;
-        }
-    }
-
-    private async Task RemoveFailedAsync(string id, DockerSandbox? sandbox, Exception cause)
-    {
-        try
-        {
-            if (sandbox is not null)
-            {
-                await RemoveAsync(sandbox);
-            }
-        }
-        catch (IOException error)
-        {
-            // The next start or sweep will find it; both reasons are told.
-            throw new GatewayException(ErrorCode.KernelFailed, $"{cause.Message} Besides, not all of it could be removed: {error.Message}", inner: cause);
-        }
-        finally
-        {
-            LetGo(id);
-        }
     }
 }

@@ -1,29 +1,19 @@
-using System.Collections.Concurrent;
 using System.Text.Json;
 using KernelGateway.Core.Errors;
 using KernelGateway.Core.Faults;
 using KernelGateway.Core.Provisioning;
+using KernelGateway.Provisioners.Containers;
 using KernelGateway.Provisioners.Launcher;
 using KernelGateway.Provisioners.Native;
-using KernelGateway.Provisioners.Oci;
 
 namespace KernelGateway.Provisioners.Docker;
 
 /// <summary>This host with its Docker engine: makes containers and removes them without a trace.</summary>
-internal sealed partial class DockerSite(DockerProvisionerOptions options, DockerEngine engine, CgroupLayout layout, OciFolders folders, SharedFiles shared, TimeProvider time)
+internal sealed partial class DockerSite(DockerProvisionerOptions options, DockerEngine engine, ContainerGround ground, SharedFiles shared)
 {
     private static readonly TimeSpan InspectDeadline = TimeSpan.FromSeconds(10);
 
-    private readonly SandboxDisks _disks = new(options.DiskQuota, options.SharedDiskBytes, time);
-
-    private readonly UidSlots _slots = new(folders.Slots, options.UidBase, options.UidSlots);
-
-    // Sandboxes that this process makes or holds: a sweep leaves them alone, whether or not their owner has heard of them yet.
-    private readonly ConcurrentDictionary<string, bool> _held = new();
-
-    internal TimeProvider Time => time;
-
-    internal CgroupLayout Layout => layout;
+    internal ContainerGround Ground => ground;
 
     internal DockerEngine Engine => engine;
 
@@ -37,7 +27,7 @@ internal sealed partial class DockerSite(DockerProvisionerOptions options, Docke
     internal async Task<DockerPlace> StartAsync(string id, DockerImage image, ResourceLimits limits, DockerPolicy policy, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
-        if (Directory.Exists(folders.Of(id).Root) || !_held.TryAdd(id, true))
+        if (Directory.Exists(ground.Folders.Of(id).Root) || !ground.Held.TryHold(id))
         {
             throw new GatewayException(ErrorCode.Conflict, $"There is a sandbox '{id}' on this host already.");
         }
@@ -45,13 +35,13 @@ internal sealed partial class DockerSite(DockerProvisionerOptions options, Docke
         DockerSandbox? sandbox = null;
         try
         {
-            var slot = _slots.Take(id)
+            var slot = ground.Slots.Take(id)
                 ?? throw new GatewayException(ErrorCode.LimitReached, $"All {options.UidSlots} user ids are in use; {DockerProvisionerOptions.Section}:{nameof(options.UidSlots)} allows more.");
             sandbox = Find(id, slot);
-            var uid = _slots.KernelUid(slot);
+            var uid = ground.Slots.KernelUid(slot);
             Fault.At("docker.slot_taken");
             sandbox.Folders.Create(uid);
-            await _disks.MakeAsync(sandbox.Folders, uid, limits, disk => MakeOwnFolders(disk, uid));
+            await ground.Disks.MakeAsync(sandbox.Folders, uid, limits, disk => MakeOwnFolders(disk, uid));
             MakeStdio(sandbox.Folders.Stdio, uid);
             sandbox.WriteEtc(uid);
             Fault.At("docker.disks_made");
@@ -66,7 +56,7 @@ internal sealed partial class DockerSite(DockerProvisionerOptions options, Docke
         }
         catch (Exception error)
         {
-            await RemoveFailedAsync(id, sandbox, error);
+            await ground.Held.TakeBackAsync(id, sandbox is null ? null : () => RemoveAsync(sandbox), error);
             if (error is EngineException or IOException or UnauthorizedAccessException)
             {
                 var code = error is EngineException { Status: null } ? ErrorCode.HostNotReady : ErrorCode.KernelFailed;
@@ -86,18 +76,12 @@ internal sealed partial class DockerSite(DockerProvisionerOptions options, Docke
             return null;
         }
 
-        _held[id] = true;
-        return Open(Find(id, state.PlaceNumber("slot")), state.PlaceText("container"), state.PlaceText("cgroup"), state.PlaceText("image"), process);
+        ground.Held.Hold(id);
+        return new DockerPlace(this, Find(id, state.PlaceNumber("slot")), state.PlaceText("container"), state.PlaceText("cgroup"), state.PlaceText("image"), process);
     }
 
-    /// <summary>This process has nothing to do with the sandbox any more.</summary>
-    internal void LetGo(string id) => _held.TryRemove(id, out _);
-
-    /// <summary>How full a sandbox's disk is.</summary>
-    internal DiskUse? Measure(DockerSandbox sandbox) => _disks.Measure(sandbox.Folders);
-
     /// <summary>Where the sandbox of an id lies, whether or not it exists.</summary>
-    internal DockerSandbox Find(string id, int slot) => new(id, slot, folders.Of(id), DockerSandbox.NameOf(options.StateFolder, id));
+    internal DockerSandbox Find(string id, int slot) => new(id, slot, ground.Folders.Of(id), DockerSandbox.NameOf(options.StateFolder, id));
 
     private static void MakeOwnFolders(string disk, uint uid)
     {
@@ -125,19 +109,15 @@ internal sealed partial class DockerSite(DockerProvisionerOptions options, Docke
             throw new GatewayException(ErrorCode.KernelFailed, $"The container ended at once. {TextTail.Clean(EngineAnswer.Text(state, "State", "Error") ?? "")} {TextTail.OfFile(sandbox.Folders.Stdio)}".TrimEnd());
         }
 
-        try
+        // Said by the engine, and believed only when the kernel of this host says the same: an engine elsewhere, or one that
+        // lies, must not make any process of this host ours to kill.
+        if (GroupOf(pid, container) is { } cgroup)
         {
-            // Said by the engine, and believed only when the kernel of this host says the same: an engine elsewhere, or one that
-            // lies, must not make any process of this host ours to kill.
-            return GroupOf(pid, container) is { } cgroup
-                ? Open(sandbox, container, cgroup, image.Label, process)
-                : throw new GatewayException(ErrorCode.HostNotReady, $"The Docker engine at {engine.SocketPath} does not run its containers on this host: process {pid} here is not in the control group of container {container[..12]}. Use the engine of this host.");
+            return new DockerPlace(this, sandbox, container, cgroup, image.Label, process);
         }
-        catch
-        {
-            process.Dispose();
-            throw;
-        }
+
+        process.Dispose();
+        throw new GatewayException(ErrorCode.HostNotReady, $"The Docker engine at {engine.SocketPath} does not run its containers on this host: process {pid} here is not in the control group of container {container[..12]}. Use the engine of this host.");
     }
 
     private static int PidOf(JsonElement state) => EngineAnswer.Number(state, "State", "Pid") is > 0 and <= int.MaxValue and var number ? (int)number : 0;
@@ -148,36 +128,11 @@ internal sealed partial class DockerSite(DockerProvisionerOptions options, Docke
         var file = $"/proc/{pid}/cgroup";
         try
         {
-            return layout.GroupIn(File.ReadAllLines(file), "memory") is { } cgroup && cgroup.Contains(container, StringComparison.Ordinal) ? cgroup : null;
+            return ground.Layout.GroupIn(File.ReadAllLines(file), "memory") is { } cgroup && cgroup.Contains(container, StringComparison.Ordinal) ? cgroup : null;
         }
         catch (IOException)
         {
             return null;
-        }
-    }
-
-    private DockerPlace Open(DockerSandbox sandbox, string container, string cgroup, string image, WatchedProcess process)
-    {
-        try
-        {
-            return new DockerPlace(this, sandbox, container, cgroup, image, process)
-            {
-                SandboxId = sandbox.Id,
-                Uid = _slots.KernelUid(sandbox.Slot),
-                Sockets = FolderHandle.Open(sandbox.Folders.Sockets),
-                SocketsInside = OciPolicy.SocketsInside,
-                LauncherInside = OciPolicy.LauncherInside,
-                WorkInside = OciPolicy.Workspace,
-                Egress = FolderHandle.Open(sandbox.Folders.Egress),
-                EgressInside = OciPolicy.EgressInside,
-                LogsOnHost = sandbox.Folders.Logs,
-                Variables = OciPolicy.KernelVariables,
-            };
-        }
-        catch
-        {
-            process.Dispose();
-            throw;
         }
     }
 }

@@ -1,4 +1,3 @@
-using KernelGateway.Provisioners.Oci;
 using KernelGateway.Provisioners.Process;
 using Microsoft.Extensions.Options;
 
@@ -65,13 +64,13 @@ internal sealed class JupyterServerOptionsValidator : IValidateOptions<JupyterSe
         Check(options.Token.Length == 0 || options.TokenFile.Length == 0, nameof(options.TokenFile), $"and {nameof(options.Token)} are both given; give one of them.");
         Check(options.Url.Length > 0 || (options.Token.Length == 0 && options.TokenFile.Length == 0), nameof(options.Token), $"belongs to {nameof(options.Url)}, which is empty.");
         Check(options.Token.All(c => c is > ' ' and <= '~'), nameof(options.Token), "holds something else than printable ASCII without spaces.");
-        Check(options.TokenFile.Length == 0 || OciProvisionerOptionsValidator.IsPlainAbsolute(options.TokenFile), nameof(options.TokenFile),
+        Check(options.TokenFile.Length == 0 || HostPath.IsPlainAbsolute(options.TokenFile), nameof(options.TokenFile),
             $"is '{options.TokenFile}'; give an absolute path.");
-        Check(OciProvisionerOptionsValidator.IsPlainAbsolute(options.StateFolder) && (options.StateFolder.Length <= ProcessProvisionerOptionsValidator.MaxStateFolderLength || !options.StartServers),
+        Check(HostPath.IsPlainAbsolute(options.StateFolder) && (options.StateFolder.Length <= ProcessProvisionerOptionsValidator.MaxStateFolderLength || !options.StartServers),
             nameof(options.StateFolder), $"is '{options.StateFolder}'; give an absolute path of at most {ProcessProvisionerOptionsValidator.MaxStateFolderLength} characters, for example /var/lib/kernel-gateway/hosts/jupyter.");
-        Check(OciProvisionerOptionsValidator.IsPlainAbsolute(options.PythonPath), nameof(options.PythonPath),
+        Check(HostPath.IsPlainAbsolute(options.PythonPath), nameof(options.PythonPath),
             $"is '{options.PythonPath}'; give an absolute path, for example /usr/bin/python3.11.");
-        Check(OciProvisionerOptionsValidator.IsPlainAbsolute(options.LauncherFolder), nameof(options.LauncherFolder), $"is '{options.LauncherFolder}'; give the absolute path of the folder kernel-images/launcher.");
+        Check(HostPath.IsPlainAbsolute(options.LauncherFolder), nameof(options.LauncherFolder), $"is '{options.LauncherFolder}'; give the absolute path of the folder kernel-images/launcher.");
         Check(options.StartTimeout > TimeSpan.Zero && options.StartTimeout <= TimeSpan.FromMinutes(10), nameof(options.StartTimeout),
             $"is {options.StartTimeout}; give more than zero and at most ten minutes, for example 00:01:00.");
         return wrong.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(wrong);

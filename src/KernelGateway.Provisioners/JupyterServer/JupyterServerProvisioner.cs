@@ -11,7 +11,7 @@ namespace KernelGateway.Provisioners.JupyterServer;
 /// The variant <c>local-jupyter</c>: kernels in a Jupyter Server, one that runs already or one that is started for the sandbox.
 /// Nobody holds them to limits or keeps them from the network, and they keep no log.
 /// </summary>
-public sealed partial class JupyterServerProvisioner : IKernelProvisioner
+public sealed class JupyterServerProvisioner : IKernelProvisioner
 {
     internal const string VariantName = "local-jupyter";
 
@@ -22,10 +22,8 @@ public sealed partial class JupyterServerProvisioner : IKernelProvisioner
     private static readonly TimeSpan CheckTimeout = TimeSpan.FromSeconds(5);
 
     private readonly JupyterServerOptions _options;
-    private readonly ServerDialler _dialler;
+    private readonly ServerHosting _hosting;
     private readonly TimeProvider _time;
-    private readonly ILogger<JupyterServerProvisioner> _log;
-    private readonly ServerReach _reach;
     private readonly JupyterServerSite _site;
 
     /// <summary>Makes the provisioner; nothing is touched or called before it is asked for something.</summary>
@@ -37,11 +35,9 @@ public sealed partial class JupyterServerProvisioner : IKernelProvisioner
     {
         ArgumentNullException.ThrowIfNull(options);
         _options = options.Value;
-        _dialler = new ServerDialler(dialler);
+        _hosting = new ServerHosting(dialler, _options.LauncherFolder, _options.StateFolder, time, log);
         _time = time;
-        _log = log;
-        _reach = new ServerReach(_options.LauncherFolder, _options.StateFolder);
-        _site = new JupyterServerSite(_options, _reach, time);
+        _site = new JupyterServerSite(_options, _hosting.Reach, time);
     }
 
     /// <inheritdoc/>
@@ -75,7 +71,7 @@ public sealed partial class JupyterServerProvisioner : IKernelProvisioner
             if (_options.Url.Length > 0)
             {
                 var access = Configured();
-                using var http = _dialler.Open(null, false);
+                using var http = _hosting.Dial();
                 await new JupyterApi(http, access, _time).WaitAsync(CheckTimeout, CheckTimeout, cancellationToken);
             }
             else
@@ -104,33 +100,13 @@ public sealed partial class JupyterServerProvisioner : IKernelProvisioner
             : await StartAsync(spec.SandboxId);
         if (spec.Server?.KernelId is not null && !(place.Access.IsJudged || (_options.AllowAdoption && !place.IsOwn)))
         {
-            await place.EndAsync(TimeSpan.Zero);
-            place.Dispose();
+            await _hosting.GiveUpAsync(place);
             throw new GatewayException(
                 ErrorCode.NotSupported, $"A kernel that lives already can be named only together with a 'serverUrl', or when the operator sets {JupyterServerOptions.Section}:{nameof(_options.AllowAdoption)}.", "kernelId");
         }
 
-        var http = _dialler.Open(place.Access.Socket, place.Access.IsJudged);
-        try
-        {
-            var ready = new JupyterApi(http, place.Access, _time).WaitAsync(place.IsOwn ? _options.StartTimeout : CheckTimeout, FirstLook, cancellationToken);
-            if (await Task.WhenAny(ready, place.Gone) != ready)
-            {
-                throw new GatewayException(ErrorCode.KernelFailed, place.WhyGone);
-            }
-
-            await ready;
-        }
-        catch
-        {
-            http.Dispose();
-            await place.EndAsync(TimeSpan.Zero);
-            place.Dispose();
-            throw;
-        }
-
         var plan = new ServerHostState(spec.Environment, spec.Variables, place.Access, [], spec.Server?.KernelId, []);
-        return new ServerHost(place, plan, http, _time, _log);
+        return await _hosting.OpenAsync(place, plan, place.IsOwn ? _options.StartTimeout : CheckTimeout, FirstLook, cancellationToken);
     }
 
     /// <inheritdoc/>
@@ -144,21 +120,21 @@ public sealed partial class JupyterServerProvisioner : IKernelProvisioner
             : _site.Reopen(description.SandboxId, pid, state.PlaceText("startedAt"), state.Access);
         if (place is null)
         {
-            throw await LauncherHost.GoneAsync(() => _site.RemoveAsync(description.SandboxId));
+            throw await LauncherHost.GoneAsync(() => _site.Ground.RemoveAsync(description.SandboxId));
         }
 
-        return await ServerHost.FindAsync(place, state, _dialler.Open(state.Access.Socket, state.Access.IsJudged), _time, _log, cancellationToken);
+        return await _hosting.FindAsync(place, state, cancellationToken);
     }
 
     /// <inheritdoc/>
     public async Task<IReadOnlyList<string>> RemoveOrphansAsync(IReadOnlySet<string> known, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(known);
-        await _site.SweepCopiesAsync(known, (id, error) => LogOrphanStays(_log, id, error.Message), cancellationToken);
-        return await _site.RemoveOrphansAsync(known, (id, error) => LogOrphanStays(_log, id, error.Message), cancellationToken);
+        await _hosting.SweepCopiesAsync(known, _site.Ground.Held, cancellationToken);
+        return await _site.Ground.RemoveOrphansAsync(known, _hosting.LogStays, cancellationToken);
     }
 
-    private ExternalPlace External(string sandboxId, ServerAccess access) => new() { SandboxId = sandboxId, Access = access, Reach = _reach };
+    private ExternalPlace External(string sandboxId, ServerAccess access) => new() { SandboxId = sandboxId, Access = access, Reach = _hosting.Reach };
 
     private async Task<ServerPlace> StartAsync(string sandboxId)
     {
@@ -190,7 +166,4 @@ public sealed partial class JupyterServerProvisioner : IKernelProvisioner
             ? null
             : $"The interpreter '{_options.PythonPath}' was not found. Install it (apt install python3-jupyter-server python3-ipykernel) or set {JupyterServerOptions.Section}:{nameof(_options.PythonPath)}.";
     }
-
-    [LoggerMessage(Level = LogLevel.Warning, Message = "What is left of sandbox {SandboxId} cannot be removed: {Problem}")]
-    private static partial void LogOrphanStays(ILogger logger, string sandboxId, string problem);
 }

@@ -1,7 +1,6 @@
 using System.Security.Cryptography;
 using System.Text;
 using KernelGateway.Provisioners.Native;
-using KernelGateway.Provisioners.Process;
 
 namespace KernelGateway.Provisioners.JupyterServer;
 

@@ -6,6 +6,8 @@ namespace KernelGateway.Provisioners.JupyterServer;
 /// <summary>A Jupyter Server that the gateway has started for one sandbox, as a process of this host.</summary>
 internal sealed class StartedPlace(JupyterServerSite site, WatchedProcess server) : ServerPlace
 {
+    private static readonly TimeSpan KillPatience = TimeSpan.FromSeconds(5);
+
     internal override string Variant => JupyterServerProvisioner.VariantName;
 
     internal override bool IsOwn => true;
@@ -31,10 +33,13 @@ internal sealed class StartedPlace(JupyterServerSite site, WatchedProcess server
         {
             // It asks its kernels to end, and then ends.
             server.Signal(LibC.SigTerm);
-            await site.WaitAsync(server.Exited, grace);
+            await Task.WhenAny(server.Exited, Task.Delay(grace, site.Ground.Time));
         }
 
-        await site.RemoveAsync(SandboxId);
+        // By its number, which is known: while a process becomes another program, nobody can read its mark.
+        server.Signal(LibC.SigKill);
+        await Task.WhenAny(server.Exited, Task.Delay(KillPatience, site.Ground.Time));
+        await site.Ground.RemoveAsync(SandboxId);
     }
 
     internal override JsonObject Describe() => new() { ["pid"] = server.Pid, ["startedAt"] = server.StartedAt };
@@ -42,6 +47,6 @@ internal sealed class StartedPlace(JupyterServerSite site, WatchedProcess server
     public override void Dispose()
     {
         server.Dispose();
-        site.LetGo(SandboxId);
+        site.Ground.Held.LetGo(SandboxId);
     }
 }

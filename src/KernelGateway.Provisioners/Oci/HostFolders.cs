@@ -4,6 +4,7 @@ using KernelGateway.Core.Environments;
 using KernelGateway.Core.Errors;
 using KernelGateway.Core.Faults;
 using KernelGateway.Core.Policies;
+using KernelGateway.Provisioners.Containers;
 using KernelGateway.Provisioners.Native;
 using Microsoft.Win32.SafeHandles;
 
@@ -13,7 +14,7 @@ namespace KernelGateway.Provisioners.Oci;
 /// Folders of the host that an operator gives to sandboxes: each is mounted under its rules below the sandbox's own folder, and
 /// from there goes inside as a whole. Files keep their owner on the host; through the mount he is the sandbox's user.
 /// </summary>
-internal sealed class HostFolders(OciFolders folders, OciProvisionerOptions options)
+internal sealed class HostFolders(ContainerFolders folders, OciProvisionerOptions options)
 {
     private const int MaxSteps = 1024;
     private const ulong Always = DetachedMount.NoSetId | DetachedMount.NoDevices;
@@ -24,7 +25,7 @@ internal sealed class HostFolders(OciFolders folders, OciProvisionerOptions opti
 
     /// <summary>Mounts all folders of an environment. What is made is taken back by <see cref="Remove"/>.</summary>
     /// <exception cref="GatewayException"><see cref="ErrorCode.HostNotReady"/>: one cannot be; the message does not name the host's path.</exception>
-    internal async Task MountAsync(OciFolders.SandboxFolders sandbox, uint kernelUid, EnvironmentDefinition? environment)
+    internal async Task MountAsync(ContainerFolders.SandboxFolders sandbox, uint kernelUid, EnvironmentDefinition? environment)
     {
         for (var i = 0; i < (environment?.Mounts.Count ?? 0); i++)
         {
@@ -47,7 +48,7 @@ internal sealed class HostFolders(OciFolders folders, OciProvisionerOptions opti
 
     /// <summary>Takes back what was made, after the mounts are gone.</summary>
     /// <exception cref="IOException">Something is still mounted, or a placeholder cannot be removed.</exception>
-    internal void Remove(OciFolders.SandboxFolders sandbox)
+    internal void Remove(ContainerFolders.SandboxFolders sandbox)
     {
         if (Directory.Exists(sandbox.Host))
         {
@@ -64,12 +65,12 @@ internal sealed class HostFolders(OciFolders folders, OciProvisionerOptions opti
     }
 
     /// <summary>How the folders go inside. Their flags are on them already, and what is mounted in them comes along.</summary>
-    internal static IEnumerable<PolicyMount> Binds(OciFolders.SandboxFolders sandbox) => !Directory.Exists(sandbox.Host)
+    internal static IEnumerable<PolicyMount> Binds(ContainerFolders.SandboxFolders sandbox) => !Directory.Exists(sandbox.Host)
         ? []
         : Directory.EnumerateDirectories(sandbox.Host).Select(folder => new PolicyMount(TargetOf(folder), "bind", folder, [], ["rbind", "rprivate"]));
 
     /// <summary>What must be mounted inside for them, rules included.</summary>
-    internal static IEnumerable<PolicyMount> MountsInside(OciFolders.SandboxFolders sandbox)
+    internal static IEnumerable<PolicyMount> MountsInside(ContainerFolders.SandboxFolders sandbox)
     {
         foreach (var mount in HostMounts.Below(sandbox.Host))
         {
@@ -84,7 +85,7 @@ internal sealed class HostFolders(OciFolders folders, OciProvisionerOptions opti
         }
     }
 
-    private async Task MountAsync(OciFolders.SandboxFolders sandbox, uint kernelUid, HostMount mount)
+    private async Task MountAsync(ContainerFolders.SandboxFolders sandbox, uint kernelUid, HostMount mount)
     {
         if (OwnFolders().Any(own => IsWithin(mount.Source, own) || IsWithin(own, mount.Source)))
         {

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using KernelGateway.Core.Provisioning;
+using KernelGateway.Provisioners.Containers;
 using KernelGateway.Provisioners.Launcher;
 
 namespace KernelGateway.Provisioners.Oci;
@@ -12,14 +13,14 @@ internal sealed class OciBundle(OciProvisionerOptions options, UidSlots slots)
 
     private readonly Lazy<string> _seccompWithoutSetId = new(() => SeccompProfile.LoadWithoutSetId().ToJsonString());
 
-    internal void Write(OciFolders.SandboxFolders folders, int slot, ResourceLimits limits, CgroupLimits cgroup, SharedFiles shared)
+    internal void Write(ContainerFolders.SandboxFolders folders, int slot, ResourceLimits limits, CgroupLimits cgroup, SharedFiles shared)
     {
         using var file = new FileStream(Path.Combine(folders.Bundle, "config.json"), FileMode.CreateNew, FileAccess.Write);
         using var json = new Utf8JsonWriter(file);
         Build(folders, slot, limits, cgroup, shared).WriteTo(json);
     }
 
-    internal JsonObject Build(OciFolders.SandboxFolders folders, int slot, ResourceLimits limits, CgroupLimits cgroup, SharedFiles shared) => new()
+    internal JsonObject Build(ContainerFolders.SandboxFolders folders, int slot, ResourceLimits limits, CgroupLimits cgroup, SharedFiles shared) => new()
     {
         ["ociVersion"] = "1.0.2",
         ["hostname"] = SharedFiles.Hostname,
@@ -34,8 +35,8 @@ internal sealed class OciBundle(OciProvisionerOptions options, UidSlots slots)
             ["rootfsPropagation"] = "private",
             ["cgroupsPath"] = cgroup.Group,
             ["resources"] = cgroup.ToResources(limits),
-            ["maskedPaths"] = Strings(OciPolicy.MaskedPaths),
-            ["readonlyPaths"] = Strings(OciPolicy.ReadOnlyPaths),
+            ["maskedPaths"] = Strings(ContainerPolicy.MaskedPaths),
+            ["readonlyPaths"] = Strings(ContainerPolicy.ReadOnlyPaths),
             ["seccomp"] = JsonNode.Parse(HostFolders.Binds(folders).Any() ? _seccompWithoutSetId.Value : _seccomp),
         },
     };
@@ -43,21 +44,21 @@ internal sealed class OciBundle(OciProvisionerOptions options, UidSlots slots)
     private JsonObject Process(ResourceLimits limits) => new()
     {
         ["terminal"] = false,
-        ["cwd"] = OciPolicy.Workspace,
+        ["cwd"] = ContainerPolicy.Workspace,
         ["args"] = Strings([options.TiniPath, "--", .. LauncherCommand.For(
-            options.PythonPath, OciPolicy.LauncherInside, OciPolicy.SocketsInside, OciPolicy.LogsInside, OciPolicy.TmpInside)]),
-        ["env"] = Strings(OciPolicy.BaseVariables.Select(variable => $"{variable.Key}={variable.Value}")),
+            options.PythonPath, ContainerPolicy.LauncherInside, ContainerPolicy.SocketsInside, ContainerPolicy.LogsInside, ContainerPolicy.TmpInside)]),
+        ["env"] = Strings(ContainerPolicy.BaseVariables.Select(variable => $"{variable.Key}={variable.Value}")),
         ["user"] = new JsonObject
         {
             ["uid"] = SharedFiles.KernelUid,
             ["gid"] = SharedFiles.KernelUid,
-            ["umask"] = OciPolicy.Umask,
+            ["umask"] = ContainerPolicy.Umask,
             ["additionalGids"] = new JsonArray(),
         },
         ["capabilities"] = new JsonObject(OciPolicy.CapabilitySets.Select(set => KeyValuePair.Create(set, (JsonNode?)new JsonArray()))),
         ["noNewPrivileges"] = true,
-        ["oomScoreAdj"] = OciPolicy.OomScoreAdjust,
-        ["rlimits"] = new JsonArray([.. OciPolicy.ResourceLimits(options.MaxFileBytes, limits.Pids).Select(limit => new JsonObject
+        ["oomScoreAdj"] = ContainerPolicy.OomScoreAdjust,
+        ["rlimits"] = new JsonArray([.. ContainerPolicy.ResourceLimits(options.MaxFileBytes, limits.Pids).Select(limit => new JsonObject
         {
             ["type"] = $"RLIMIT_{limit.Name}",
             ["soft"] = limit.Soft,

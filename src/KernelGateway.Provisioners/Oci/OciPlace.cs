@@ -1,11 +1,14 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Text.Json.Nodes;
 using KernelGateway.Core.Provisioning;
+using KernelGateway.Provisioners.Containers;
 using KernelGateway.Provisioners.Native;
 
 namespace KernelGateway.Provisioners.Oci;
 
 /// <summary>One container.</summary>
-internal sealed class OciPlace(OciSite site, OciSandbox sandbox, string system, WatchedProcess init) : ContainerPlace(site.Layout, sandbox.Cgroup, init, site.Time), ILimitable
+[method: SetsRequiredMembers]
+internal sealed class OciPlace(OciSite site, OciSandbox sandbox, string system, WatchedProcess init) : ContainerPlace(site.Ground, sandbox, sandbox.Cgroup, init), ILimitable
 {
     internal override string Variant => OciProvisioner.VariantName;
 
@@ -20,32 +23,21 @@ internal sealed class OciPlace(OciSite site, OciSandbox sandbox, string system, 
     internal override string WhyNoSystemPackages =>
         "Sandboxes of the variant 'local' have no root and a read-only /usr, so packages of the system cannot be installed in them. Add them to packages.txt of the environment, run kernel-images/build.sh for it, and make a new sandbox.";
 
-    internal override DiskUse? MeasureDisk() => site.Measure(sandbox);
-
     public Task SetLimitsAsync(ResourceLimits limits)
     {
         SandboxIds.Check(limits);
         ProcessRoom.Demand(Init.Pid, limits.Pids);
-        new CgroupChange(site.Layout, sandbox.Cgroup.Group).Apply(limits, Meter.MemoryHeld());
+        new CgroupChange(site.Ground.Layout, sandbox.Cgroup.Group).Apply(limits, Meter.MemoryHeld());
         return Task.CompletedTask;
     }
 
-    internal override string LastWords() => TextTail.OfFile(sandbox.Folders.Stdio);
-
     internal override Task RemoveAsync() => site.RemoveAsync(sandbox);
 
-    internal override JsonObject Describe() => new()
+    internal override JsonObject Describe()
     {
-        ["slot"] = sandbox.Slot,
-        ["pid"] = Init.Pid,
-        ["startedAt"] = Init.StartedAt,
-        ["system"] = system,
-    };
-
-    public override void Dispose()
-    {
-        base.Dispose();
-        site.LetGo(SandboxId);
+        var description = base.Describe();
+        description["system"] = system;
+        return description;
     }
 }
 
@@ -54,4 +46,4 @@ internal sealed class OciPlace(OciSite site, OciSandbox sandbox, string system, 
 /// <param name="Slot">Its range of uids.</param>
 /// <param name="Folders">Its folders.</param>
 /// <param name="Cgroup">Its control group.</param>
-internal sealed record OciSandbox(string Id, int Slot, OciFolders.SandboxFolders Folders, CgroupLimits Cgroup);
+internal sealed record OciSandbox(string Id, int Slot, ContainerFolders.SandboxFolders Folders, CgroupLimits Cgroup) : ContainerSandbox(Id, Slot, Folders);

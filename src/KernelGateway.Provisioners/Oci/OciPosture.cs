@@ -1,5 +1,6 @@
 using System.Globalization;
 using KernelGateway.Core.Provisioning;
+using KernelGateway.Provisioners.Containers;
 
 namespace KernelGateway.Provisioners.Oci;
 
@@ -11,7 +12,7 @@ internal sealed class OciPosture(OciProvisionerOptions options, OciSite site, Oc
 
     /// <summary>What <c>maskedPaths</c> and the runtime itself may mount besides the policy's own mounts.</summary>
     private static readonly HashSet<string> Tolerated =
-        ["/", "/dev/null", "/dev/zero", "/dev/full", "/dev/tty", "/dev/random", "/dev/urandom", .. OciPolicy.MaskedPaths, .. OciPolicy.ReadOnlyPaths];
+        ["/", "/dev/null", "/dev/zero", "/dev/full", "/dev/tty", "/dev/random", "/dev/urandom", .. ContainerPolicy.MaskedPaths, .. ContainerPolicy.ReadOnlyPaths];
 
     /// <summary>All differences, each as a sentence without end; empty when the process is as it should be.</summary>
     /// <param name="pid">A live process of the sandbox.</param>
@@ -19,7 +20,7 @@ internal sealed class OciPosture(OciProvisionerOptions options, OciSite site, Oc
     internal IReadOnlyList<string> Deviations(int pid, int oomScoreAdjust)
     {
         var posture = new ProcessPosture(pid);
-        posture.CheckRights(site.Slots.KernelUid(sandbox.Slot), [""], oomScoreAdjust);
+        posture.CheckRights(site.Ground.Slots.KernelUid(sandbox.Slot), [""], oomScoreAdjust);
         posture.CheckNamespaces(NamespaceLinks);
         foreach (var map in new[] { "uid_map", "gid_map" })
         {
@@ -29,7 +30,7 @@ internal sealed class OciPosture(OciProvisionerOptions options, OciSite site, Oc
         CheckMounts(posture);
         CheckDescriptors(posture);
         posture.CheckResourceLimits(options.MaxFileBytes, limits.Pids);
-        posture.CheckCgroup(site.Layout, sandbox.Cgroup, limits);
+        posture.CheckCgroup(site.Ground.Layout, sandbox.Cgroup, limits);
         CheckCgroup(posture);
         return posture.Deviations;
     }
@@ -98,7 +99,7 @@ internal sealed class OciPosture(OciProvisionerOptions options, OciSite site, Oc
 
     private void CheckCgroup(ProcessPosture posture)
     {
-        if (site.Layout.Version == 2)
+        if (site.Ground.Layout.Version == 2)
         {
             posture.Expect("memory.oom.group", sandbox.Cgroup.Read("memory", "memory.oom.group") ?? "(none)", "1");
             return;
@@ -113,7 +114,7 @@ internal sealed class OciPosture(OciProvisionerOptions options, OciSite site, Oc
     }
 
     private string ExpectedMap() =>
-        $"0 {site.Slots.RootUid(sandbox.Slot)} 1; {SharedFiles.KernelUid} {site.Slots.KernelUid(sandbox.Slot)} 1; {SharedFiles.NobodyUid} {site.Slots.NobodyUid(sandbox.Slot)} 1";
+        $"0 {site.Ground.Slots.RootUid(sandbox.Slot)} 1; {SharedFiles.KernelUid} {site.Ground.Slots.KernelUid(sandbox.Slot)} 1; {SharedFiles.NobodyUid} {site.Ground.Slots.NobodyUid(sandbox.Slot)} 1";
 
     private static long Number(string text) => long.Parse(text.TrimEnd('k'), CultureInfo.InvariantCulture) * (text.EndsWith('k') ? 1024 : 1);
 }

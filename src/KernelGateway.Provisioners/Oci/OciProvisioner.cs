@@ -1,5 +1,6 @@
 using KernelGateway.Core.Errors;
 using KernelGateway.Core.Provisioning;
+using KernelGateway.Provisioners.Containers;
 using KernelGateway.Provisioners.Launcher;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
@@ -168,7 +169,7 @@ public sealed partial class OciProvisioner : IKernelProvisioner, IDisposable
 
     private async Task<OciSite> MakeSiteAsync(CgroupLayout layout)
     {
-        var folders = new OciFolders(_options.StateFolder, _options.DataDirectory);
+        var folders = new ContainerFolders(_options.StateFolder, _options.DataDirectory);
         folders.Create();
         _ = _requirements.TryFindRuntime(out var path);
         var runtime = new OciRuntime(path!, folders.Runtime, _time);
@@ -187,8 +188,7 @@ public sealed partial class OciProvisioner : IKernelProvisioner, IDisposable
             ["diskQuota"] = _options.DiskQuota ? "yes" : "no: sandboxes can fill the host's disk",
             ["stateFolder"] = _options.StateFolder,
         };
-        var shared = await SharedFiles.PrepareAsync(folders.Shared, _options.LauncherFolder, _options.PythonPath, _time);
-        return new OciSite(_options, runtime, layout, folders, new SandboxSystems(_options, folders, shared, _time), _time);
+        return await OciSite.PrepareAsync(_options, runtime, layout, folders, _time);
     }
 
     private async Task<IReadOnlyList<string>> TryOutAsync(OciSite site, CancellationToken cancellationToken)
@@ -201,7 +201,7 @@ public sealed partial class OciProvisioner : IKernelProvisioner, IDisposable
             var (socket, _) = await AgentSocket.ConnectAsync(place.Sockets, place.Uid, place.Gone, _options.StartTimeout, _time, cancellationToken);
             socket.Dispose();
             var sandbox = site.Find(id, place.Slot);
-            return new OciPosture(_options, site, sandbox, TrialLimits).Deviations(place.InitPid, OciPolicy.OomScoreAdjust);
+            return new OciPosture(_options, site, sandbox, TrialLimits).Deviations(place.InitPid, ContainerPolicy.OomScoreAdjust);
         }
         finally
         {

@@ -1,3 +1,4 @@
+
 namespace KernelGateway.Provisioners.Oci;
 
 /// <summary>Settings of the <c>local</c> variant: kernels in OCI containers on this host. Section <c>Gateway:Local</c>.</summary>

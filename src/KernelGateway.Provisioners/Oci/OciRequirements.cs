@@ -1,5 +1,6 @@
 using System.ComponentModel;
 using System.Diagnostics.CodeAnalysis;
+using KernelGateway.Provisioners.Containers;
 using KernelGateway.Provisioners.Native;
 
 namespace KernelGateway.Provisioners.Oci;
@@ -52,12 +53,12 @@ internal sealed class OciRequirements(OciProvisionerOptions options, TimeProvide
             return $"The control group controllers {string.Join(", ", missing)} are missing. Mount them under /sys/fs/cgroup, or boot with cgroup_enable=memory.";
         }
 
-        if (options.DiskQuota && FindMissingForDisks(File.Exists(LoopDevice.ControlPath), HostPrograms.TryFind(SandboxDisks.MakeProgram, out _)) is { } disk)
+        if (options.DiskQuota && SandboxDisks.FindMissing($"{OciProvisionerOptions.Section}:{nameof(options.DiskQuota)}") is { } disk)
         {
             return disk;
         }
 
-        return new OciFolders(options.StateFolder, options.DataDirectory).FindBarrier() is { } barrier
+        return new ContainerFolders(options.StateFolder, options.DataDirectory).FindBarrier() is { } barrier
             ? $"Sandboxes cannot reach their files below '{options.StateFolder}', because '{barrier}' is not searchable for others. Run chmod o+x on it, or set {OciProvisionerOptions.Section}:{nameof(options.StateFolder)}."
             : null;
     }
@@ -101,20 +102,6 @@ internal sealed class OciRequirements(OciProvisionerOptions options, TimeProvide
         return layout.IsHybrid && runtimeVersion.StartsWith("crun ", StringComparison.Ordinal)
             ? $"{runtimeVersion} does not work with control groups of version 1 and 2 mixed (hybrid), as this host has them. {UseRunc}, or boot with systemd.unified_cgroup_hierarchy=1 for version 2 alone."
             : null;
-    }
-
-    /// <summary>What sandboxes' disks lack; <c>null</c> when nothing.</summary>
-    internal static string? FindMissingForDisks(bool hasLoopDevices, bool hasMakeProgram, string section = OciProvisionerOptions.Section)
-    {
-        var wayOut = $"Or set {section}:{nameof(OciProvisionerOptions.DiskQuota)} to false, which is weaker: a sandbox can then fill the host's disk.";
-        if (!hasLoopDevices)
-        {
-            return $"The host has no loop devices ({LoopDevice.ControlPath} is missing), which sandboxes' disks need. Load them (modprobe loop), and in a container pass them in. {wayOut}";
-        }
-
-        return hasMakeProgram
-            ? null
-            : $"'{SandboxDisks.MakeProgram}' was not found, which makes sandboxes' disks. Install it (apt install e2fsprogs). {wayOut}";
     }
 
     private static long? ReadNumber(string path) =>

@@ -1,4 +1,5 @@
 using System.Globalization;
+using KernelGateway.Provisioners.Containers;
 using KernelGateway.Provisioners.Native;
 
 namespace KernelGateway.Provisioners.Oci;
@@ -6,14 +7,12 @@ namespace KernelGateway.Provisioners.Oci;
 /// <summary>What a gateway that is not root, or root without its powers, lacks on this host to give sandboxes ids, groups and disks of their own.</summary>
 internal sealed class OrdinaryUser(OciProvisionerOptions options, CgroupLayout layout)
 {
-    private const ulong AdministerSystem = 1UL << 21;
-
     /// <summary>A sentence for whoever starts the gateway; <c>null</c> when it has all the rights it needs.</summary>
     internal string? FindMissing()
     {
         if (LibC.GetEffectiveUid() == 0)
         {
-            return MayAdminister()
+            return RootRights.MayAdminister()
                 ? null
                 : "The gateway runs as root without the capability CAP_SYS_ADMIN, as in a container that is not privileged: it can mount no disks and make no namespaces with ids of their own. Give it that capability, or use another variant.";
         }
@@ -22,10 +21,6 @@ internal sealed class OrdinaryUser(OciProvisionerOptions options, CgroupLayout l
         var lacking = Lacking(uid, Environment.UserName, ReadOrEmpty("/etc/subuid"), ReadOrEmpty("/etc/subgid")).ToList();
         return $"The gateway runs as the ordinary user {uid}, and 'local' gives each sandbox ids, control groups and a disk of its own. On this host the user lacks: {string.Join("; ", lacking)}. Start the gateway as root, or use another variant.";
     }
-
-    /// <summary>Whether this process is root with root's powers.</summary>
-    internal static bool MayAdminister() =>
-        LibC.GetEffectiveUid() == 0 && (Capabilities(File.ReadLines("/proc/self/status")) & AdministerSystem) != 0;
 
     /// <summary>What is missing, one phrase each. Never nothing: the disks always need rights that only root has.</summary>
     internal IEnumerable<string> Lacking(uint uid, string user, string subuid, string subgid)
@@ -55,11 +50,6 @@ internal sealed class OrdinaryUser(OciProvisionerOptions options, CgroupLayout l
             ? $"the right to mount disks from loop devices (only root has it, {OciProvisionerOptions.Section}:{nameof(options.DiskQuota)} or not)"
             : "the right to mount folders with flags of their own (only root has it)";
     }
-
-    internal static ulong Capabilities(IEnumerable<string> status) => status
-        .Where(line => line.StartsWith("CapEff:", StringComparison.Ordinal))
-        .Select(line => ulong.Parse(line.AsSpan(7).Trim(), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture))
-        .FirstOrDefault();
 
     /// <summary>The largest range of a user, by name or number, in the form of subuid(5).</summary>
     private static long RangeOf(string content, uint uid, string user) => content.Split('\n')

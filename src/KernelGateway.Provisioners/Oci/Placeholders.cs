@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json;
 using KernelGateway.Core.Policies;
+using KernelGateway.Provisioners.Containers;
 using KernelGateway.Provisioners.Native;
 using Microsoft.Win32.SafeHandles;
 
@@ -10,7 +11,7 @@ namespace KernelGateway.Provisioners.Oci;
 /// Empty files and folders that take a name in a folder of the host while sandboxes live that must not make it: only what exists
 /// can be mounted over. A list beside the sandbox says which it uses, and is written first, so that they are found after any crash.
 /// </summary>
-internal sealed class Placeholders(OciFolders folders)
+internal sealed class Placeholders(ContainerFolders folders)
 {
     private const int NoSuchEntry = 2;
     private const int NotAFolder = 20;
@@ -27,7 +28,7 @@ internal sealed class Placeholders(OciFolders folders)
     /// <param name="root">The same, opened.</param>
     /// <param name="wanted">Paths below it, and whether each is to be a folder.</param>
     /// <exception cref="IOException">One cannot be taken.</exception>
-    internal void Take(OciFolders.SandboxFolders sandbox, string source, SafeFileHandle root, IReadOnlyList<(string Path, bool IsFolder)> wanted)
+    internal void Take(ContainerFolders.SandboxFolders sandbox, string source, SafeFileHandle root, IReadOnlyList<(string Path, bool IsFolder)> wanted)
     {
         if (wanted.Count == 0)
         {
@@ -45,15 +46,15 @@ internal sealed class Placeholders(OciFolders folders)
     }
 
     /// <summary>The paths on the host that others have taken: whoever comes next is to see nothing there, and take them as well.</summary>
-    internal IReadOnlySet<string> UsedByOthers(OciFolders.SandboxFolders sandbox) => Directory.EnumerateDirectories(folders.Sandboxes)
+    internal IReadOnlySet<string> UsedByOthers(ContainerFolders.SandboxFolders sandbox) => Directory.EnumerateDirectories(folders.Sandboxes)
         .Where(folder => folder != sandbox.Root)
-        .Select(folder => new OciFolders.SandboxFolders(folder).Placeholders)
+        .Select(folder => new ContainerFolders.SandboxFolders(folder).Placeholders)
         .SelectMany(Read)
         .ToHashSet(StringComparer.Ordinal);
 
     /// <summary>Removes those that no other sandbox uses. What somebody has put something into, or replaced, is not ours and stays.</summary>
     /// <exception cref="IOException">One cannot be removed.</exception>
-    internal void Release(OciFolders.SandboxFolders sandbox)
+    internal void Release(ContainerFolders.SandboxFolders sandbox)
     {
         if (!File.Exists(sandbox.Placeholders))
         {

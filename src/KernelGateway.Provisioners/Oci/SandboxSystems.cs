@@ -1,7 +1,9 @@
+using KernelGateway.Provisioners.Containers;
+
 namespace KernelGateway.Provisioners.Oci;
 
 /// <summary>The systems that sandboxes run on: the host's own, and images while somebody uses them.</summary>
-internal sealed class SandboxSystems(OciProvisionerOptions options, OciFolders folders, SharedFiles host, TimeProvider time) : IDisposable
+internal sealed class SandboxSystems(OciProvisionerOptions options, ContainerFolders folders, SharedFiles host, TimeProvider time) : IDisposable
 {
     private readonly SystemImages _images = new(options, folders);
 

@@ -1,12 +1,13 @@
 using System.Security.Cryptography;
 using System.Text.Json;
 using KernelGateway.Core.Errors;
+using KernelGateway.Provisioners.Containers;
 using KernelGateway.Provisioners.Native;
 
 namespace KernelGateway.Provisioners.Oci;
 
 /// <summary>Systems that were built for environments by <c>kernel-images/build.sh</c>: each a read-only file system in one file, mounted once for all sandboxes on it.</summary>
-internal sealed class SystemImages(OciProvisionerOptions options, OciFolders folders)
+internal sealed class SystemImages(OciProvisionerOptions options, ContainerFolders folders)
 {
     internal const string FileSystem = "squashfs";
 

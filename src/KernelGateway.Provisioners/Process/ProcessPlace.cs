@@ -10,7 +10,7 @@ internal sealed class ProcessPlace(ProcessSite site, WatchedProcess agent, Marke
 {
     internal override string Variant => ProcessProvisioner.VariantName;
 
-    internal override IFreezer Freezer { get; } = new StopSignals(agent, processes, site.Time);
+    internal override IFreezer Freezer { get; } = new StopSignals(agent, processes, site.Ground.Time);
 
     internal override Task Gone => agent.Exited;
 
@@ -31,10 +31,10 @@ internal sealed class ProcessPlace(ProcessSite site, WatchedProcess agent, Marke
     {
         // The agent first: it starts what the others would have to be looked for again.
         agent.Signal(LibC.SigKill);
-        await site.KillAsync(SandboxId);
+        await processes.KillAsync();
     }
 
-    internal override Task RemoveAsync() => site.RemoveAsync(SandboxId);
+    internal override Task RemoveAsync() => site.Ground.RemoveAsync(SandboxId);
 
     internal override JsonObject Describe() => new() { ["pid"] = agent.Pid, ["startedAt"] = agent.StartedAt };
 
@@ -42,6 +42,6 @@ internal sealed class ProcessPlace(ProcessSite site, WatchedProcess agent, Marke
     {
         agent.Dispose();
         base.Dispose();
-        site.LetGo(SandboxId);
+        site.Ground.Held.LetGo(SandboxId);
     }
 }

@@ -77,7 +77,7 @@ public sealed partial class ProcessProvisioner : IKernelProvisioner
         var state = LauncherState.Read(description, VariantName);
         var place = await LauncherHost.ReopenAsync(
             () => _site.Reopen(description.SandboxId, state.PlaceNumber("pid"), state.PlaceText("startedAt")),
-            () => _site.RemoveAsync(description.SandboxId));
+            () => _site.Ground.RemoveAsync(description.SandboxId));
         return await LauncherHost.AdoptAsync(place, state.Environment, state.Variables, state, ReattachTimeout, _time, _log, cancellationToken);
     }
 
@@ -85,7 +85,7 @@ public sealed partial class ProcessProvisioner : IKernelProvisioner
     public Task<IReadOnlyList<string>> RemoveOrphansAsync(IReadOnlySet<string> known, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(known);
-        return _site.RemoveOrphansAsync(known, (id, error) => LogOrphanStays(_log, id, error.Message), cancellationToken);
+        return _site.Ground.RemoveOrphansAsync(known, (id, error) => LogOrphanStays(_log, id, error.Message), cancellationToken);
     }
 
     private const string NotAllowed =

@@ -1,4 +1,3 @@
-using KernelGateway.Provisioners.Oci;
 using Microsoft.Extensions.Options;
 
 namespace KernelGateway.Provisioners.Process;
@@ -43,11 +42,11 @@ internal sealed class ProcessProvisionerOptionsValidator : IValidateOptions<Proc
         }
 
         // Derived from the data directory: a long one must not stop a gateway that never uses this variant.
-        Check(OciProvisionerOptionsValidator.IsPlainAbsolute(options.StateFolder) && (options.StateFolder.Length <= MaxStateFolderLength || !options.Enabled), nameof(options.StateFolder),
+        Check(HostPath.IsPlainAbsolute(options.StateFolder) && (options.StateFolder.Length <= MaxStateFolderLength || !options.Enabled), nameof(options.StateFolder),
             $"is '{options.StateFolder}'; give an absolute path of at most {MaxStateFolderLength} characters, for example /var/lib/kernel-gateway/hosts/eval.");
-        Check(OciProvisionerOptionsValidator.IsPlainAbsolute(options.PythonPath), nameof(options.PythonPath),
+        Check(HostPath.IsPlainAbsolute(options.PythonPath), nameof(options.PythonPath),
             $"is '{options.PythonPath}'; give an absolute path, for example /usr/bin/python3.11.");
-        Check(OciProvisionerOptionsValidator.IsPlainAbsolute(options.LauncherFolder), nameof(options.LauncherFolder),
+        Check(HostPath.IsPlainAbsolute(options.LauncherFolder), nameof(options.LauncherFolder),
             $"is '{options.LauncherFolder}'; give the absolute path of the folder with agent.py, for example /opt/kernel-gateway/kernel-images/launcher.");
         Check(options.StartTimeout > TimeSpan.Zero && options.StartTimeout <= TimeSpan.FromMinutes(10), nameof(options.StartTimeout),
             $"is {options.StartTimeout}; give more than zero and at most ten minutes, for example 00:00:30.");

@@ -55,7 +55,37 @@ public sealed class ControlPlane : IAsyncDisposable
     {
         if (_runtimes.TryRemove(pod, out var runtime))
         {
+            var folder = Path.GetDirectoryName(runtime.Server.Folder)!;
             await runtime.Server.DisposeAsync();
+            EndMachine(folder);
+        }
+    }
+
+    /// <summary>A runtime is a machine of its own: with it goes every process in it, those too that outlive the server, and what they have in their temporary folder.</summary>
+    private static void EndMachine(string folder)
+    {
+        foreach (var path in Directory.EnumerateDirectories("/proc").Where(path => int.TryParse(Path.GetFileName(path), CultureInfo.InvariantCulture, out _)))
+        {
+            try
+            {
+                if (!File.ReadAllText(Path.Combine(path, "environ")).Contains(folder + "/", StringComparison.Ordinal))
+                {
+                    continue;
+                }
+
+                var command = File.ReadAllText(Path.Combine(path, "cmdline")).Split('\0');
+                using var process = System.Diagnostics.Process.GetProcessById(int.Parse(Path.GetFileName(path), CultureInfo.InvariantCulture));
+                process.Kill();
+                if (Array.IndexOf(command, "--launcher") is > 0 and var at)
+                {
+                    process.WaitForExit();
+                    Directory.Delete(Path.GetDirectoryName(command[at + 1])!, recursive: true);
+                }
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException or InvalidOperationException)
+            {
+                // It ended meanwhile.
+            }
         }
     }
 

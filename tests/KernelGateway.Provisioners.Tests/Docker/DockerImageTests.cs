@@ -9,56 +9,31 @@ namespace KernelGateway.Provisioners.Tests.Docker;
 /// <summary>Which images a sandbox can run on.</summary>
 [NonParallelizable]
 [CancelAfter(90_000)]
-public sealed class DockerImageTests
+public sealed class DockerImageTests() : DockerSandboxFixture("images", 0x4A00_0000)
 {
-    private readonly string _parent = $"/kg-images-{Environment.ProcessId}";
-    private StateFolder _folder = null!;
-    private DockerDaemon _daemon = null!;
-    private DockerProvisioner _provisioner = null!;
-
-    private string State => Path.Combine(_folder.Path, "h");
-
     [OneTimeSetUp]
     public async Task BuildImages()
     {
-        _folder = new StateFolder();
-        _daemon = await SharedDaemon.GetAsync();
         // As the images of Python's own makers are: the interpreter below /usr/local, no tini, a user and a command of its own.
-        await _daemon.BuildAsync("code-sandboxes-jupyter:latest", $"FROM {DockerDaemon.Image}\nRUN rm /usr/bin/tini /usr/bin/python3 && ln -s /usr/bin/python3.11 /usr/local/bin/python3\nENV PYTHONHOME=/nowhere\nUSER 1000\nHEALTHCHECK CMD false\nENTRYPOINT [\"jupyter\"]\n");
-        await _daemon.BuildAsync("no-kernel:latest", $"FROM {DockerDaemon.Image}\nRUN rm -r /usr/lib/python3/dist-packages/ipykernel\n");
-        await _daemon.BuildAsync("with-volume:latest", $"FROM {DockerDaemon.Image}\nVOLUME /var/cache\n");
-        await _daemon.BuildAsync("nothing:latest", "FROM scratch\nLABEL of=nothing\n");
-        _provisioner = DockerProvisionerTests.CreateWith(new DockerProvisionerOptions
-        {
-            SocketPath = _daemon.Socket,
-            Image = DockerDaemon.Image,
-            Images = { ["configured-env"] = "no-kernel:latest", ["forgotten-env"] = "registry.example/forgotten:1" },
-            AllowedImages = ["code-sandboxes-jupyter:latest", "with-volume:latest", "nothing:latest", "not-there:1"],
-            StateFolder = State,
-            LauncherFolder = Repository.Launcher,
-            CgroupParent = _parent,
-            UidBase = 0x4A00_0000,
-        });
+        await Daemon.BuildAsync("code-sandboxes-jupyter:latest", $"FROM {DockerDaemon.Image}\nRUN rm /usr/bin/tini /usr/bin/python3 && ln -s /usr/bin/python3.11 /usr/local/bin/python3\nENV PYTHONHOME=/nowhere\nUSER 1000\nHEALTHCHECK CMD false\nENTRYPOINT [\"jupyter\"]\n");
+        await Daemon.BuildAsync("no-kernel:latest", $"FROM {DockerDaemon.Image}\nRUN rm -r /usr/lib/python3/dist-packages/ipykernel\n");
+        await Daemon.BuildAsync("with-volume:latest", $"FROM {DockerDaemon.Image}\nVOLUME /var/cache\n");
+        await Daemon.BuildAsync("nothing:latest", "FROM scratch\nLABEL of=nothing\n");
     }
 
-    [OneTimeTearDown]
-    public async Task LeaveNothing()
+    private protected override DockerProvisionerOptions Options()
     {
-        _provisioner?.Dispose();
-        if (_daemon is not null)
-        {
-            (await _daemon.DockerAsync("ps", "--all", "--quiet")).Should().BeEmpty("looks into images leave nothing");
-            HostTraces.Find(State, _parent).Should().BeEmpty();
-            HostTraces.RemoveGroups(_parent);
-        }
-
-        _folder.Dispose();
+        var options = base.Options();
+        options.Images["configured-env"] = "no-kernel:latest";
+        options.Images["forgotten-env"] = "registry.example/forgotten:1";
+        options.AllowedImages = ["code-sandboxes-jupyter:latest", "with-volume:latest", "nothing:latest", "not-there:1"];
+        return options;
     }
 
     [Test]
     public async Task Another_image_is_used_when_it_is_allowed_whatever_its_layout(CancellationToken cancellationToken)
     {
-        var host = await _provisioner.ProvisionAsync(Spec("s1", "python-cpu-env", "code-sandboxes-jupyter:latest"), cancellationToken);
+        var host = await Provisioner.ProvisionAsync(Spec("s1", "python-cpu-env", "code-sandboxes-jupyter:latest"), cancellationToken);
         host.RunsOn.Should().MatchRegex("^code-sandboxes-jupyter:latest@sha256:[0-9a-f]{64}$");
         await using (var kernel = await RunningKernel.LaunchAsync(host, TestKernels.Python("k1"), cancellationToken))
         {
@@ -77,22 +52,17 @@ public sealed class DockerImageTests
     [TestCase("python-cpu-env", "nothing:latest", ErrorCode.HostNotReady, "/bin/sh")]
     public async Task An_image_that_cannot_be_used_is_refused_with_what_it_lacks(string environment, string? image, ErrorCode code, string words, CancellationToken cancellationToken)
     {
-        (await _provisioner.Invoking(it => it.ProvisionAsync(Spec("s2", environment, image), cancellationToken)).Should().ThrowAsync<GatewayException>())
+        (await Provisioner.Invoking(it => it.ProvisionAsync(Spec("s2", environment, image), cancellationToken)).Should().ThrowAsync<GatewayException>())
             .Which.Should().Match<GatewayException>(it => it.Code == code && it.Message.Contains(words));
-        HostTraces.Find(State, _parent).Should().BeEmpty();
+        HostTraces.Find(State, Parent).Should().BeEmpty();
     }
 
     [Test]
     public async Task An_engine_without_images_names_the_command_that_makes_one(CancellationToken cancellationToken)
     {
-        using var provisioner = DockerProvisionerTests.CreateWith(new DockerProvisionerOptions
-        {
-            SocketPath = _daemon.Socket,
-            Image = "kernel-gateway/{environment}:none",
-            StateFolder = State,
-            LauncherFolder = Repository.Launcher,
-            CgroupParent = _parent,
-        });
+        var options = base.Options();
+        options.Image = "kernel-gateway/{environment}:none";
+        using var provisioner = DockerProvisionerTests.CreateWith(options);
         (await provisioner.CheckAsync(cancellationToken)).Reason.Should().Contain("sudo kernel-images/build.sh --docker");
         (await provisioner.Invoking(it => it.ProvisionAsync(Spec("s3", "python-cpu-env", null), cancellationToken)).Should().ThrowAsync<GatewayException>())
             .Which.Message.Should().Contain("Make it: sudo kernel-images/build.sh --docker python-cpu-env.");
@@ -101,22 +71,18 @@ public sealed class DockerImageTests
     [Test]
     public async Task What_environments_run_on_is_known_after_a_check(CancellationToken cancellationToken)
     {
-        (await _provisioner.CheckAsync(cancellationToken)).Reason.Should().BeNull();
-        _provisioner.SystemOf("python-cpu-env").Should().StartWith("kernel-gateway/python-cpu-env:latest@sha256:");
-        _provisioner.SystemOf("configured-env").Should().StartWith("no-kernel:latest@sha256:");
-        _provisioner.SystemOf("forgotten-env").Should().BeNull();
+        (await Provisioner.CheckAsync(cancellationToken)).Reason.Should().BeNull();
+        Provisioner.SystemOf("python-cpu-env").Should().StartWith("kernel-gateway/python-cpu-env:latest@sha256:");
+        Provisioner.SystemOf("configured-env").Should().StartWith("no-kernel:latest@sha256:");
+        Provisioner.SystemOf("forgotten-env").Should().BeNull();
     }
 
     [Test]
     public async Task A_group_that_the_engine_cannot_make_is_named(CancellationToken cancellationToken)
     {
-        using var provisioner = DockerProvisionerTests.CreateWith(new DockerProvisionerOptions
-        {
-            SocketPath = _daemon.Socket,
-            StateFolder = State,
-            LauncherFolder = Repository.Launcher,
-            CgroupParent = "kernelgateway.slice",
-        });
+        var options = base.Options();
+        options.CgroupParent = "kernelgateway.slice";
+        using var provisioner = DockerProvisionerTests.CreateWith(options);
         (await provisioner.CheckAsync(cancellationToken)).Reason.Should().Contain("manages control groups with 'cgroupfs'").And.Contain("Gateway:LocalDocker:CgroupParent");
     }
 
@@ -130,8 +96,8 @@ public sealed class DockerImageTests
         }
 
         // A base that has the packages already: nothing is fetched.
-        await _daemon.DockerAsync("build", "--quiet", "--network", "none", "--build-arg", $"BASE={DockerDaemon.Image}", "--tag", "code-sandboxes-jupyter:built", Path.Combine(Repository.Root, "kernel-images", "python-cpu-env"));
-        (await _daemon.DockerAsync("image", "inspect", "--format", "{{index .Config.Labels \"kernelgateway.environment\"}}", "code-sandboxes-jupyter:built")).Should().Be("python-cpu-env");
+        await Daemon.DockerAsync("build", "--quiet", "--network", "none", "--build-arg", $"BASE={DockerDaemon.Image}", "--tag", "code-sandboxes-jupyter:built", Path.Combine(Repository.Root, "kernel-images", "python-cpu-env"));
+        (await Daemon.DockerAsync("image", "inspect", "--format", "{{index .Config.Labels \"kernelgateway.environment\"}}", "code-sandboxes-jupyter:built")).Should().Be("python-cpu-env");
     }
 
     private static HostSpec Spec(string id, string environment, string? image)

@@ -1,9 +1,9 @@
 using System.Globalization;
 using KernelGateway.Core.Errors;
 using KernelGateway.Core.Provisioning;
+using KernelGateway.Provisioners.Containers;
 using KernelGateway.Provisioners.Docker;
 using KernelGateway.Provisioners.Launcher;
-using KernelGateway.Provisioners.Oci;
 using KernelGateway.Provisioners.Tests.Support;
 
 namespace KernelGateway.Provisioners.Tests.Docker;
@@ -11,79 +11,24 @@ namespace KernelGateway.Provisioners.Tests.Docker;
 /// <summary>What a container of the variant cannot do, and what it is told when it meets a limit.</summary>
 public sealed partial class DockerProvisionerTests
 {
-    [Test]
-    public async Task Every_process_has_the_posture_of_the_policy(CancellationToken cancellationToken)
-    {
-        var limits = new ResourceLimits(0.5, 300L << 20, 77);
-        var host = await ProvisionAsync(cancellationToken, limits: limits);
-        await using var kernel = await RunningKernel.LaunchAsync(host, TestKernels.Python("k1"), cancellationToken);
-        var description = host.Describe();
-        var posture = PostureOf(description, limits);
-        var state = LauncherState.Read(description, Variant);
-        posture.Deviations(state.PlaceNumber("pid"), 900).Should().BeEmpty("of the first process");
-        posture.Deviations(AgentOf(description), 900).Should().BeEmpty("of the agent");
-        var inside = await kernel.RunAsync("import os; print(os.getpid())", cancellationToken);
-        posture.Deviations(OnHost(state.PlaceText("cgroup"), inside), 1000).Should().BeEmpty("of the kernel");
-    }
+    protected override string HostDiffers => "/workspace is not mounted";
 
-    [Test]
-    public async Task A_posture_that_differs_is_seen(CancellationToken cancellationToken)
-    {
-        var host = await ProvisionAsync(cancellationToken);
-        var description = host.Describe();
-        var posture = PostureOf(description, TestKernels.Limits with { Pids = 5000 });
-        posture.Deviations(LauncherState.Read(description, Variant).PlaceNumber("pid"), 900).Should().Contain("pids.max is '128' instead of '5000'").And.HaveCount(2);
-        posture.Deviations(Environment.ProcessId, 900).Should().Contain("the net namespace is the host's")
-            .And.Contain(line => line.StartsWith("/ is ")).And.Contain(line => line.StartsWith("Seccomp")).And.Contain(line => line.StartsWith("CapEff")).And.Contain("/workspace is not mounted");
-    }
+    protected override IReadOnlyList<(string Expression, string Outcome)> Attempts =>
+    [
+        ("attempt(os.mkdir, '/new')", "EROFS|EACCES"),
+        ("attempt(open, '/etc/shadow')", "EACCES|ENOENT"),
+        ("attempt(os.listdir, '/sys')", "did it: \\[\\]"),
+        ("attempt(os.remove, '/run/kg/stdio')", "EBUSY|EACCES|EROFS"),
+        ("__import__('ctypes').CDLL(None, use_errno=True).unshare(0x10000000)", "-1"),
+        ("pwd.getpwuid(os.getuid()).pw_name", "kernel"),
+        ("open('/etc/resolv.conf').read(), attempt(socket.getaddrinfo, 'example.com', 80)", "\\s*(\\[Errno )?-[23].*"),
+        ("[attempt(lambda: open(d + '/x', 'w').write('y')) for d in ('/workspace', '/data', '/remote', '/home', '/tmp', '/dev/shm')] == ['did it: 1'] * 6", "True"),
+    ];
 
-    [Test]
-    public async Task Two_sandboxes_never_share_a_uid(CancellationToken cancellationToken)
-    {
-        var first = await ProvisionAsync(cancellationToken);
-        var second = await ProvisionAsync(cancellationToken);
-        var uids = new[] { first, second }.Select(host => File.ReadLines($"/proc/{LauncherState.Read(host.Describe(), Variant).PlaceNumber("pid")}/status").Single(line => line.StartsWith("Uid:"))).ToList();
-        uids[0].Should().NotBe(uids[1]);
-    }
+    protected override IReadOnlyList<string> UidsOf(int init) => File.ReadLines($"/proc/{init}/status").Single(line => line.StartsWith("Uid:")).Split('\t')[1..];
 
-    [Test]
-    public async Task Nothing_of_the_host_can_be_read_changed_or_reached(CancellationToken cancellationToken)
-    {
-        var host = await ProvisionAsync(cancellationToken);
-        await using var kernel = await RunningKernel.LaunchAsync(host, TestKernels.Python("k1"), cancellationToken);
-        await kernel.RunAsync(
-            """
-            import errno, os, pwd, socket
-            def attempt(f, *a):
-                try:
-                    r = f(*a)
-                    return 'did it: %r' % (r,)
-                except OSError as e:
-                    return errno.errorcode.get(e.errno, str(e))
-            """,
-            cancellationToken);
-        async Task Attempt(string expression, string outcome) =>
-            (await kernel.RunAsync($"print({expression})", cancellationToken)).Should().MatchRegex($"^({outcome})$", "of {0}", expression);
-        await Attempt("attempt(os.mkdir, '/new'), attempt(open, '/usr/bin/evil', 'w'), attempt(open, '/etc/passwd', 'w')", "EROFS EROFS EROFS|EROFS (EACCES|EROFS) (EACCES|EROFS)|EACCES.*");
-        await Attempt("attempt(open, '/etc/shadow')", "EACCES|ENOENT");
-        await Attempt("attempt(os.listdir, '/root')", "EACCES");
-        await Attempt("attempt(os.listdir, '/sys')", "did it: \\[\\]");
-        await Attempt($"attempt(os.listdir, '{State}')", "ENOENT");
-        await Attempt("attempt(open, '/run/kg/launcher/agent.py', 'a')", "EACCES|EROFS");
-        await Attempt("attempt(open, '/run/kg/net/x', 'w')", "EACCES|EROFS");
-        await Attempt("attempt(os.remove, '/run/kg/stdio')", "EBUSY|EACCES|EROFS");
-        await Attempt("attempt(open, '/proc/sys/kernel/core_pattern', 'w')", "EROFS|EACCES");
-        await Attempt("attempt(lambda: os.write(os.open('/proc/self/oom_score_adj', os.O_WRONLY), b'-900'))", "EACCES");
-        await Attempt("attempt(socket.create_connection, ('1.1.1.1', 80), 1)", "ENETUNREACH");
-        await Attempt("[n for _, n in socket.if_nameindex()]", "\\['lo'\\]");
-        await Attempt("attempt(socket.socket, socket.AF_PACKET, socket.SOCK_RAW, 3)", "EPERM");
-        await Attempt("attempt(os.setuid, 0)", "EPERM");
-        await Attempt("attempt(os.mknod, '/tmp/mem', 0o20666, os.makedev(1, 1))", "EPERM");
-        await Attempt("__import__('ctypes').CDLL(None, use_errno=True).unshare(0x10000000)", "-1");
-        await Attempt("len([p for p in os.listdir('/proc') if p.isdigit()]) < 6, pwd.getpwuid(os.getuid()).pw_name, os.uname().nodename", "True kernel sandbox");
-        await Attempt("open('/etc/resolv.conf').read(), attempt(socket.getaddrinfo, 'example.com', 80)", "\\s*(\\[Errno )?-[23].*");
-        await Attempt("[attempt(lambda: open(d + '/x', 'w').write('y')) for d in ('/workspace', '/data', '/remote', '/home', '/tmp', '/dev/shm')] == ['did it: 1'] * 6", "True");
-    }
+    protected override Task<Func<int, int, IReadOnlyList<string>>> PostureOfAsync(HostDescription description, ResourceLimits limits) =>
+        Task.FromResult<Func<int, int, IReadOnlyList<string>>>((pid, oomScoreAdjust) => PostureOf(description, limits).Deviations(pid, oomScoreAdjust));
 
     [Test]
     public async Task A_call_that_the_filter_refuses_is_refused_as_in_local(CancellationToken cancellationToken)
@@ -94,33 +39,6 @@ public sealed partial class DockerProvisionerTests
         (await kernel.RunAsync(
             "import ctypes, errno; c = ctypes.CDLL(None, use_errno=True)\ndef call(*a):\n  r = c.syscall(*a)\n  return errno.errorcode[ctypes.get_errno()] if r < 0 else r\nprint(call(425, 1, 0), call(323, 1), call(250, 0, -3, 0), call(101, 0, 0, 0, 0), call(39) > 0)",
             cancellationToken)).Should().Be("ENOSYS ENOSYS EPERM EPERM True");
-    }
-
-    [Test]
-    public async Task A_fork_bomb_stops_at_the_limit_and_is_counted(CancellationToken cancellationToken)
-    {
-        var host = await ProvisionAsync(cancellationToken, limits: TestKernels.Limits with { Pids = 64 });
-        await using var kernel = await RunningKernel.LaunchAsync(host, TestKernels.Python("k1"), cancellationToken);
-        var before = host.PowerOf<IMeasurable>()!.ReadCounters();
-        (await kernel.RunAsync(
-            "import os, time\nmade = []\ntry:\n  while len(made) < 1000:\n    pid = os.fork()\n    if pid == 0:\n      time.sleep(600); os._exit(0)\n    made.append(pid)\nexcept OSError as e:\n  print(type(e).__name__, len(made) < 64)",
-            cancellationToken)).Should().Be("BlockingIOError True");
-        var after = host.PowerOf<IMeasurable>()!.ReadUsage();
-        after.Counters.PidsRefused.Should().BeGreaterThan(before.PidsRefused!.Value);
-        after.Pids.Should().BeGreaterThan(40);
-        after.CpuSeconds.Should().BePositive();
-        after.MemoryBytes.Should().BePositive();
-    }
-
-    [Test]
-    public async Task A_memory_hog_is_ended_and_told_as_out_of_memory(CancellationToken cancellationToken)
-    {
-        var host = await ProvisionAsync(cancellationToken, limits: TestKernels.Limits with { MemoryBytes = 200L << 20 });
-        await using var kernel = await RunningKernel.LaunchAsync(host, TestKernels.Python("k1"), cancellationToken);
-        using var execution = await kernel.StartAsync("x = []\nwhile True: x.append(b'x' * (1 << 20))", cancellationToken);
-        var exit = await kernel.Kernel.Exited.WaitAsync(TimeSpan.FromSeconds(20), cancellationToken);
-        exit.Reason.Should().Be("oom", "it said {0}", exit);
-        host.PowerOf<IMeasurable>()!.ReadCounters().OomKills.Should().BePositive();
     }
 
     [Test]
@@ -142,7 +60,7 @@ public sealed partial class DockerProvisionerTests
         var limits = host.PowerOf<ILimitable>()!;
         var wanted = new ResourceLimits(1.5, 700L << 20, 99);
         await limits.SetLimitsAsync(wanted);
-        PostureOf(host.Describe(), wanted).Deviations(LauncherState.Read(host.Describe(), Variant).PlaceNumber("pid"), 900)
+        PostureOf(host.Describe(), wanted).Deviations(InitOf(host.Describe()), 900)
             .Should().BeEmpty();
 
         await kernel.RunAsync("held = b'x' * (200 << 20)", cancellationToken);
@@ -190,8 +108,4 @@ public sealed partial class DockerProvisionerTests
         var uid = options.UidBase + ((uint)state.PlaceNumber("slot") * UidSlots.UidsPerSlot) + 1;
         return new DockerPosture(options, layout, new CgroupLimits(layout, state.PlaceText("cgroup"), TimeProvider.System), uid, limits);
     }
-
-    /// <summary>The number on the host of a process by its number in the container.</summary>
-    private static int OnHost(string cgroup, string inside) => new CgroupLimits(CgroupLayout.Read(), cgroup, TimeProvider.System).Processes()
-        .Single(pid => File.ReadLines(string.Create(CultureInfo.InvariantCulture, $"/proc/{pid}/status")).Single(line => line.StartsWith("NSpid:")).EndsWith($"\t{inside}", StringComparison.Ordinal));
 }

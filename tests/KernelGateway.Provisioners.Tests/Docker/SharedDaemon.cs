@@ -1,3 +1,4 @@
+using KernelGateway.Provisioners.Docker;
 using KernelGateway.Provisioners.Tests.Support;
 
 namespace KernelGateway.Provisioners.Tests.Docker;
@@ -15,6 +16,17 @@ public sealed class SharedDaemon
         Requires.Demand(missing is null, missing ?? "");
         return s_daemon ??= await DockerDaemon.StartNewAsync(Repository.Root);
     }
+
+    /// <summary>Settings for sandboxes on an engine of the tests.</summary>
+    internal static DockerProvisionerOptions OptionsFor(DockerDaemon daemon, string state, string cgroupParent, uint uidBase) => new()
+    {
+        SocketPath = daemon.Socket,
+        Image = DockerDaemon.Image,
+        StateFolder = state,
+        LauncherFolder = Repository.Launcher,
+        CgroupParent = cgroupParent,
+        UidBase = uidBase,
+    };
 
     [OneTimeTearDown]
     public async Task EndDaemon()

@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using KernelGateway.Core.Provisioning;
+using KernelGateway.Provisioners.Containers;
 using KernelGateway.Provisioners.Oci;
 
 namespace KernelGateway.Provisioners.Tests.Oci;

@@ -1,6 +1,6 @@
 using KernelGateway.Core.Errors;
 using KernelGateway.Core.Provisioning;
-using KernelGateway.Provisioners.Oci;
+using KernelGateway.Provisioners.Containers;
 using KernelGateway.Provisioners.Tests.Support;
 
 namespace KernelGateway.Provisioners.Tests.Oci;

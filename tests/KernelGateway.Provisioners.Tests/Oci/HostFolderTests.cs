@@ -3,6 +3,7 @@ using KernelGateway.Core.Faults;
 using KernelGateway.Core.Files;
 using KernelGateway.Core.Policies;
 using KernelGateway.Core.Provisioning;
+using KernelGateway.Provisioners.Containers;
 using KernelGateway.Provisioners.Launcher;
 using KernelGateway.Provisioners.Oci;
 using KernelGateway.Provisioners.Tests.Support;
@@ -12,7 +13,7 @@ namespace KernelGateway.Provisioners.Tests.Oci;
 /// <summary>Folders of the host in real containers: who may read and write what, that no trick gets round it, and that nothing is left on the host.</summary>
 [NonParallelizable]
 [CancelAfter(120_000)]
-public sealed class HostFolderTests
+public sealed class HostFolderTests() : LocalSandboxFixture("host", 0x7000)
 {
     private const int Owner = 12345;
 
@@ -41,60 +42,20 @@ public sealed class HostFolderTests
             return [name for name, result in tried.items() if result == 'did it']
         """;
 
-    private readonly string _parent = $"/kg-host-{Environment.ProcessId}";
-    private readonly List<IKernelHost> _hosts = [];
-    private StateFolder _folder = null!;
-    private OciProvisioner _provisioner = null!;
     private string _source = "";
     private int _number;
-
-    private string State => Path.Combine(_folder.Path, "h");
-
-    [OneTimeSetUp]
-    public async Task PrepareHost()
-    {
-        Requires.Root();
-        Requires.Program("/usr/sbin/runc");
-        _folder = new StateFolder();
-        _provisioner = OciProvisionerTests.CreateWith(Options());
-        (await _provisioner.CheckAsync(CancellationToken.None)).Reason.Should().BeNull();
-    }
-
-    [OneTimeTearDown]
-    public void RemoveState()
-    {
-        _provisioner?.Dispose();
-        HostTraces.RemoveGroups(_parent);
-        _folder?.Dispose();
-    }
 
     [SetUp]
     public void MakeProject()
     {
-        _source = Path.Combine(_folder.Path, $"project {++_number}");
+        _source = Path.Combine(Folder, $"project {++_number}");
         Give("a.txt", "a");
         Give("sub/b.txt", "b");
         Sh($"chown -R {Owner}:{Owner} '{_source}'");
     }
 
-    [TearDown]
-    public async Task LeaveNothing()
+    private protected override void CheckNothingElseIsLeft()
     {
-        Fault.Arm(null);
-        foreach (var host in _hosts)
-        {
-            try
-            {
-                await host.TerminateAsync(TimeSpan.Zero, CancellationToken.None);
-            }
-            catch (ObjectDisposedException)
-            {
-                // The test let go of it and found it again.
-            }
-        }
-
-        _hosts.Clear();
-        HostTraces.Find(State, _parent).Should().BeEmpty();
         Sh($"find '{_source}' -perm 000").Should().BeEmpty("no name is kept taken");
         File.ReadAllText("/proc/self/mountinfo").Should().NotContain("project\\040");
     }
@@ -288,9 +249,7 @@ public sealed class HostFolderTests
         var description = host.Describe();
         var place = LauncherState.Read(description, "local");
         var options = Options();
-        var folders = new OciFolders(State, null);
-        var site = new OciSite(options, new OciRuntime("runc", folders.Runtime, TimeProvider.System), CgroupLayout.Read(), folders,
-            new SandboxSystems(options, folders, await SharedFiles.PrepareAsync(folders.Shared, options.LauncherFolder, options.PythonPath, TimeProvider.System), TimeProvider.System), TimeProvider.System);
+        var site = await OciProvisionerTests.SiteAsync(options);
         var sandbox = site.Find(description.SandboxId, place.PlaceNumber("slot"));
         site.MountsOf(sandbox).Select(mount => mount.Destination).Should().Contain(["/data", "/data/x/.git", "/data/x/.git/config", "/data/sub/b.txt", "/data/.bashrc"]);
         new OciPosture(options, site, sandbox, TestKernels.Limits).Deviations(place.PlaceNumber("pid"), 900).Should().BeEmpty();
@@ -326,8 +285,7 @@ public sealed class HostFolderTests
         var host = await ProvisionAsync(cancellationToken, Mount());
         Fault.Arm($"{point}:throw-io");
         await host.Awaiting(it => it.TerminateAsync(TimeSpan.Zero, cancellationToken)).Should().ThrowAsync<IOException>();
-        await host.DisposeAsync();
-        _hosts.Clear();
+        await LetGoAsync(host);
         Listing().Should().NotBe(before);
         Fault.Arm(null);
         using var next = OciProvisionerTests.CreateWith(Options());
@@ -439,20 +397,10 @@ public sealed class HostFolderTests
 
     private HostMount Mount() => new() { Source = _source, Target = "/data", Access = "write" };
 
-    private OciProvisionerOptions Options()
-    {
-        var options = OciProvisionerTests.OptionsOf(State);
-        options.UidBase += 0x7000;
-        options.CgroupParent = _parent;
-        return options;
-    }
-
-    private async Task<IKernelHost> ProvisionAsync(CancellationToken cancellationToken, params HostMount[] mounts)
+    private Task<IKernelHost> ProvisionAsync(CancellationToken cancellationToken, params HostMount[] mounts)
     {
         var spec = TestKernels.Spec($"m{++_number}");
-        var host = await _provisioner.ProvisionAsync(spec with { Environment = spec.Environment with { Mounts = mounts } }, cancellationToken);
-        _hosts.Add(host);
-        return host;
+        return ProvisionAsync(spec with { Environment = spec.Environment with { Mounts = mounts } }, cancellationToken);
     }
 
     private static async Task<RunningKernel> KernelAsync(IKernelHost host, CancellationToken cancellationToken)
@@ -462,16 +410,10 @@ public sealed class HostFolderTests
         return kernel;
     }
 
-    private async Task EndAsync(IKernelHost host, CancellationToken cancellationToken)
-    {
-        await host.TerminateAsync(TimeSpan.Zero, cancellationToken);
-        _hosts.Remove(host);
-    }
-
     private async Task RefusedAsync(HostMount mount, string says)
     {
         var refused = (await this.Awaiting(it => it.ProvisionAsync(CancellationToken.None, mount)).Should().ThrowAsync<GatewayException>("of {0}", says)).Which;
         refused.Code.Should().Be(ErrorCode.HostNotReady);
-        refused.Message.Should().Contain(says).And.Contain("'/data'").And.Contain("Gateway:Environments:test-env:Mounts:0").And.NotContain(_folder.Path);
+        refused.Message.Should().Contain(says).And.Contain("'/data'").And.Contain("Gateway:Environments:test-env:Mounts:0").And.NotContain(Folder);
     }
 }

@@ -1,3 +1,5 @@
+using KernelGateway.Provisioners.Containers;
+using KernelGateway.Provisioners.Native;
 using KernelGateway.Provisioners.Oci;
 
 namespace KernelGateway.Provisioners.Tests.Oci;
@@ -22,5 +24,5 @@ public sealed class OrdinaryUserTests
 
     [TestCase("CapEff:\t000001ffffffffff", 1UL << 21), TestCase("CapEff:\t00000000a80425fb", 0UL)]
     public void Root_in_a_container_is_told_from_root(string line, ulong administer) =>
-        (OrdinaryUser.Capabilities(["Name:\tx", line]) & (1UL << 21)).Should().Be(administer);
+        (RootRights.Capabilities(["Name:\tx", line]) & (1UL << 21)).Should().Be(administer);
 }

@@ -10,7 +10,7 @@ namespace KernelGateway.Provisioners.Tests.Oci;
 /// <summary>The disks of sandboxes: what may be written, how much of it, and that nothing is left.</summary>
 [NonParallelizable]
 [CancelAfter(120_000)]
-public sealed class SandboxDiskTests
+public sealed class SandboxDiskTests() : LocalSandboxFixture("disk", 0x6000)
 {
     private const string Helpers =
         """
@@ -23,53 +23,7 @@ public sealed class SandboxDiskTests
                 return errno.errorcode.get(e.errno, str(e))
         """;
 
-    private readonly string _parent = $"/kg-disk-{Environment.ProcessId}";
-    private readonly List<IKernelHost> _hosts = [];
-    private StateFolder _folder = null!;
-    private OciProvisioner _provisioner = null!;
     private int _number;
-
-    private string State => Path.Combine(_folder.Path, "h");
-
-    [OneTimeSetUp]
-    public async Task PrepareHost()
-    {
-        Requires.Root();
-        Requires.Program("/usr/sbin/runc");
-        _folder = new StateFolder();
-        _provisioner = OciProvisionerTests.CreateWith(Options());
-        var ready = await _provisioner.CheckAsync(CancellationToken.None);
-        ready.Reason.Should().BeNull();
-        ready.Details["diskQuota"].Should().Be("yes");
-    }
-
-    [OneTimeTearDown]
-    public void RemoveState()
-    {
-        _provisioner?.Dispose();
-        HostTraces.RemoveGroups(_parent);
-        _folder?.Dispose();
-    }
-
-    [TearDown]
-    public async Task LeaveNothing()
-    {
-        Fault.Arm(null);
-        foreach (var host in _hosts)
-        {
-            try
-            {
-                await host.TerminateAsync(TimeSpan.Zero, CancellationToken.None);
-            }
-            catch (ObjectDisposedException)
-            {
-                // The test let go of it and found it again.
-            }
-        }
-
-        _hosts.Clear();
-        HostTraces.Find(State, _parent).Should().BeEmpty();
-    }
 
     [Test]
     public async Task R08_A_full_disk_is_an_ordinary_error_and_the_kernel_can_still_say_so(CancellationToken cancellationToken)
@@ -253,7 +207,7 @@ public sealed class SandboxDiskTests
         CancellationToken cancellationToken)
     {
         Fault.Arm($"{point}:throw-io");
-        (await _provisioner.Invoking(it => it.ProvisionAsync(Spec(64L << 20, 4096), cancellationToken)).Should().ThrowAsync<GatewayException>())
+        (await Provisioner.Invoking(it => it.ProvisionAsync(Spec(64L << 20, 4096), cancellationToken)).Should().ThrowAsync<GatewayException>())
             .Which.Message.Should().Contain(point);
         HostTraces.LoopDevices(State).Should().BeEmpty();
     }
@@ -263,11 +217,11 @@ public sealed class SandboxDiskTests
         [Values("local.container_removed", "local.disks_detached")] string point, CancellationToken cancellationToken)
     {
         var spec = Spec(64L << 20, 4096);
-        var host = await _provisioner.ProvisionAsync(spec, cancellationToken);
+        var host = await Provisioner.ProvisionAsync(spec, cancellationToken);
         Fault.Arm($"{point}:throw-io");
         await host.Invoking(it => it.TerminateAsync(TimeSpan.Zero, cancellationToken)).Should().ThrowAsync<IOException>();
         await host.DisposeAsync();
-        HostTraces.Find(State, _parent).Should().NotBeEmpty();
+        HostTraces.Find(State, Parent).Should().NotBeEmpty();
         Fault.Arm(null);
         using var next = OciProvisionerTests.CreateWith(Options());
         (await next.RemoveOrphansAsync(new HashSet<string>(), cancellationToken)).Should().Equal(spec.SandboxId);
@@ -278,7 +232,7 @@ public sealed class SandboxDiskTests
     [TestCase(64L << 20, 64, "diskInodes")]
     [TestCase(64L << 20, 100_000, "diskInodes")]
     public async Task A_disk_that_cannot_be_is_refused(long bytes, long inodes, string field, CancellationToken cancellationToken) =>
-        (await _provisioner.Invoking(it => it.ProvisionAsync(Spec(bytes, inodes), cancellationToken)).Should().ThrowAsync<GatewayException>())
+        (await Provisioner.Invoking(it => it.ProvisionAsync(Spec(bytes, inodes), cancellationToken)).Should().ThrowAsync<GatewayException>())
             .Which.Should().Match<GatewayException>(it => it.Code == ErrorCode.InvalidArgument && it.Field == $"limits.{field}");
 
     [Test]
@@ -303,7 +257,7 @@ public sealed class SandboxDiskTests
     {
         async Task LiveAsync()
         {
-            var host = await _provisioner.ProvisionAsync(Spec(64L << 20, 4096), cancellationToken);
+            var host = await Provisioner.ProvisionAsync(Spec(64L << 20, 4096), cancellationToken);
             await host.LaunchKernelAsync(TestKernels.Script("k1", "exec sleep 600"), cancellationToken);
             await host.TerminateAsync(TimeSpan.Zero, cancellationToken);
             await host.DisposeAsync();
@@ -323,26 +277,13 @@ public sealed class SandboxDiskTests
         (await File.ReadAllLinesAsync("/proc/self/mountinfo", cancellationToken)).Length.Should().BeLessThanOrEqualTo(mounts + 10, "others may mount meanwhile, but each life mounts two");
         HostTraces.LoopDevices(State).Should().BeEmpty();
         Directory.EnumerateFileSystemEntries(Path.Combine(State, "slots")).Should().BeEmpty();
-        HostTraces.Find(State, _parent).Should().BeEmpty();
-    }
-
-    private OciProvisionerOptions Options()
-    {
-        var options = OciProvisionerTests.OptionsOf(State);
-        options.UidBase += 0x6000;
-        options.CgroupParent = _parent;
-        return options;
+        HostTraces.Find(State, Parent).Should().BeEmpty();
     }
 
     private HostSpec Spec(long bytes, long inodes) =>
         TestKernels.Spec($"d{Interlocked.Increment(ref _number)}", limits: TestKernels.Limits with { DiskBytes = bytes, DiskInodes = inodes });
 
-    private async Task<IKernelHost> ProvisionAsync(long bytes, long inodes, CancellationToken cancellationToken)
-    {
-        var host = await _provisioner.ProvisionAsync(Spec(bytes, inodes), cancellationToken);
-        _hosts.Add(host);
-        return host;
-    }
+    private Task<IKernelHost> ProvisionAsync(long bytes, long inodes, CancellationToken cancellationToken) => ProvisionAsync(Spec(bytes, inodes), cancellationToken);
 
     private string Image(IKernelHost host, string name) => Path.Combine(State, "sandboxes", host.Describe().SandboxId, name);
 

@@ -1,6 +1,6 @@
 using System.Runtime.InteropServices;
 using System.Text.Json.Nodes;
-using KernelGateway.Provisioners.Oci;
+using KernelGateway.Provisioners.Containers;
 
 namespace KernelGateway.Provisioners.Tests.Oci;
 

@@ -1,5 +1,6 @@
 using KernelGateway.Core.Errors;
 using KernelGateway.Core.Provisioning;
+using KernelGateway.Provisioners.Containers;
 using KernelGateway.Provisioners.Oci;
 using KernelGateway.Provisioners.Tests.Support;
 
@@ -9,41 +10,24 @@ namespace KernelGateway.Provisioners.Tests.Oci;
 /// <remarks>Building takes two minutes, so tests/run.sh does it once and keeps the image: kernel-images/build.sh python-cpu-env --output /var/tmp/kernel-gateway-tests/images</remarks>
 [NonParallelizable]
 [CancelAfter(90_000)]
-[FixtureLifeCycle(LifeCycle.InstancePerTestCase)]
-public sealed class SystemImageTests : IDisposable
+public sealed class SystemImageTests() : FreshHostFixture("image", 0x5000)
 {
     private const string Built = "/var/tmp/kernel-gateway-tests/images";
     private const string Name = "python-cpu-env";
 
-    private readonly string _parent = $"/kg-image-{Environment.ProcessId}";
-    private readonly StateFolder _folder = new();
-    private readonly OciProvisionerOptions _options;
-
-    public SystemImageTests()
+    [SetUp]
+    public void MakeImagesFolder()
     {
-        Requires.Root();
-        Requires.Program("/usr/sbin/runc");
-        _options = OciProvisionerTests.OptionsOf(Path.Combine(_folder.Path, "h"));
-        _options.UidBase += 0x5000;
-        _options.CgroupParent = _parent;
-        _options.ImagesFolder = Path.Combine(_folder.Path, "images");
-        Directory.CreateDirectory(_options.ImagesFolder);
-    }
-
-    public void Dispose()
-    {
-        var left = HostTraces.Find(_options.StateFolder, _parent);
-        HostTraces.RemoveGroups(_parent);
-        _folder.Dispose();
-        left.Should().BeEmpty();
+        Settings.ImagesFolder = Path.Combine(Folder, "images");
+        Directory.CreateDirectory(Settings.ImagesFolder);
     }
 
     [Test]
     public async Task A_sandbox_runs_on_the_image_of_its_environment_and_shares_it_with_the_next(CancellationToken cancellationToken)
     {
         Requires.Program(Path.Combine(Built, $"{Name}.json"));
-        _options.ImagesFolder = Built;
-        using var provisioner = OciProvisionerTests.CreateWith(_options);
+        Settings.ImagesFolder = Built;
+        using var provisioner = OciProvisionerTests.CreateWith(Settings);
         (await provisioner.CheckAsync(cancellationToken)).Reason.Should().BeNull();
         provisioner.SystemOf(Name).Should().MatchRegex($"^{Name}@sha256:[0-9a-f]{{64}}$");
         provisioner.SystemOf("another").Should().Be("host");
@@ -63,7 +47,7 @@ public sealed class SystemImageTests : IDisposable
         // Another gateway takes them up; images in use stay.
         var description = first.Describe();
         await first.DisposeAsync();
-        using var other = OciProvisionerTests.CreateWith(_options);
+        using var other = OciProvisionerTests.CreateWith(Settings);
         var again = await other.ReattachAsync(description, cancellationToken);
         again.RunsOn.Should().StartWith($"{Name}@sha256:");
         (await other.RemoveOrphansAsync(new HashSet<string> { "i1", "i2" }, cancellationToken)).Should().BeEmpty();
@@ -89,9 +73,9 @@ public sealed class SystemImageTests : IDisposable
     [TestCase("{", "cannot be used")]
     public async Task An_image_that_is_not_what_was_built_is_not_mounted(string description, string why, CancellationToken cancellationToken)
     {
-        await File.WriteAllTextAsync(Path.Combine(_options.ImagesFolder, "x.squashfs"), "no file system", cancellationToken);
-        await File.WriteAllTextAsync(Path.Combine(_options.ImagesFolder, $"{Name}.json"), description, cancellationToken);
-        using var provisioner = OciProvisionerTests.CreateWith(_options);
+        await File.WriteAllTextAsync(Path.Combine(Settings.ImagesFolder, "x.squashfs"), "no file system", cancellationToken);
+        await File.WriteAllTextAsync(Path.Combine(Settings.ImagesFolder, $"{Name}.json"), description, cancellationToken);
+        using var provisioner = OciProvisionerTests.CreateWith(Settings);
         (await provisioner.Invoking(it => it.ProvisionAsync(Spec("i1"), cancellationToken)).Should().ThrowAsync<GatewayException>())
             .Which.Should().Match<GatewayException>(it => it.Code == ErrorCode.HostNotReady && it.Message.Contains(why) && it.Message.Contains("kernel-images/build.sh"));
         Mounts().Should().BeEmpty();
@@ -108,5 +92,5 @@ public sealed class SystemImageTests : IDisposable
         kernel => kernel.Key,
         kernel => kernel.Value with { Argv = [.. kernel.Value.Argv.Select(word => word == "/usr/bin/python3.11" ? "/usr/bin/python3" : word)] });
 
-    private IReadOnlyList<MountEntry> Mounts() => [.. HostMounts.Below(Path.Combine(_options.StateFolder, "images"))];
+    private IReadOnlyList<MountEntry> Mounts() => [.. HostMounts.Below(Path.Combine(Settings.StateFolder, "images"))];
 }

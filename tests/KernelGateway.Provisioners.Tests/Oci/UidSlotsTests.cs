@@ -1,4 +1,4 @@
-using KernelGateway.Provisioners.Oci;
+using KernelGateway.Provisioners.Containers;
 using KernelGateway.Provisioners.Tests.Support;
 
 namespace KernelGateway.Provisioners.Tests.Oci;

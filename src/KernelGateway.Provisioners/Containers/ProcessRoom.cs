@@ -1,7 +1,7 @@
 using System.Globalization;
 using KernelGateway.Core.Errors;
 
-namespace KernelGateway.Provisioners.Oci;
+namespace KernelGateway.Provisioners.Containers;
 
 /// <summary>How many processes the user of a sandbox may have whatever its control group says: no process can be given more of it than it has.</summary>
 internal static class ProcessRoom

@@ -1,6 +1,6 @@
 using System.Globalization;
 
-namespace KernelGateway.Provisioners.Oci;
+namespace KernelGateway.Provisioners.Containers;
 
 /// <summary>Gives each live sandbox a range of user ids of its own. A slot is a file that names its sandbox; it outlives the gateway.</summary>
 /// <param name="folder">Where the slot files lie.</param>

@@ -3,7 +3,7 @@ using System.Text;
 using KernelGateway.Core.Errors;
 using KernelGateway.Core.Provisioning;
 
-namespace KernelGateway.Provisioners.Oci;
+namespace KernelGateway.Provisioners.Containers;
 
 /// <summary>Changes the limits of a control group whose processes run: all or none.</summary>
 internal sealed class CgroupChange(CgroupLayout layout, string group)

@@ -2,7 +2,7 @@ using System.Runtime.InteropServices;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 
-namespace KernelGateway.Provisioners.Oci;
+namespace KernelGateway.Provisioners.Containers;
 
 /// <summary>The system-call filter of sandboxes: data, read from <c>seccomp-tight.jsonc</c> in this assembly.</summary>
 internal static class SeccompProfile

@@ -1,4 +1,4 @@
-namespace KernelGateway.Provisioners.Oci;
+namespace KernelGateway.Provisioners.Containers;
 
 /// <summary>How this host mounts its control groups: version 1, version 2, or both ("hybrid", in which version 1 has the controllers).</summary>
 /// <param name="Version">1 or 2; 0 when none is mounted.</param>

@@ -1,7 +1,7 @@
 using System.Globalization;
 using KernelGateway.Core.Provisioning;
 
-namespace KernelGateway.Provisioners.Oci;
+namespace KernelGateway.Provisioners.Containers;
 
 /// <summary>What the kernel of the host says of one process of a sandbox, compared with what a policy wants; the same questions for every variant with containers.</summary>
 /// <param name="pid">A live process of the sandbox.</param>
@@ -85,7 +85,7 @@ internal sealed class ProcessPosture(int pid)
     /// <summary>What is to be covered, where the host has it, and what is to be read-only.</summary>
     internal void CheckMasks(IReadOnlyList<MountEntry> mounts)
     {
-        foreach (var path in OciPolicy.MaskedPaths.Where(path => path.StartsWith("/proc/", StringComparison.Ordinal) && Path.Exists(path)))
+        foreach (var path in ContainerPolicy.MaskedPaths.Where(path => path.StartsWith("/proc/", StringComparison.Ordinal) && Path.Exists(path)))
         {
             if (mounts.All(mount => mount.MountPoint != path))
             {
@@ -93,7 +93,7 @@ internal sealed class ProcessPosture(int pid)
             }
         }
 
-        foreach (var path in OciPolicy.ReadOnlyPaths)
+        foreach (var path in ContainerPolicy.ReadOnlyPaths)
         {
             if (mounts.LastOrDefault(mount => mount.MountPoint == path)?.Options.Contains("ro") != true)
             {
@@ -105,7 +105,7 @@ internal sealed class ProcessPosture(int pid)
     internal void CheckResourceLimits(long maxFileBytes, int pids)
     {
         var lines = Lines("limits");
-        foreach (var (name, soft, hard) in OciPolicy.ResourceLimits(maxFileBytes, pids))
+        foreach (var (name, soft, hard) in ContainerPolicy.ResourceLimits(maxFileBytes, pids))
         {
             var label = LimitLabels[name];
             var line = lines.FirstOrDefault(candidate => candidate.StartsWith(label, StringComparison.Ordinal)) ?? "";

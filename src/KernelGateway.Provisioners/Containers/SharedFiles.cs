@@ -3,7 +3,7 @@ using System.Security.Cryptography;
 using System.Text;
 using KernelGateway.Provisioners.Native;
 
-namespace KernelGateway.Provisioners.Oci;
+namespace KernelGateway.Provisioners.Containers;
 
 /// <summary>What all sandboxes on one system see alike, read-only: its <c>/usr</c>, a generated <c>/etc</c> and a copy of the launcher.</summary>
 /// <param name="System">Which system: <see cref="HostSystem"/>, or an image by name and digest.</param>

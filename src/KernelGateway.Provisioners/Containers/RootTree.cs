@@ -1,4 +1,4 @@
-namespace KernelGateway.Provisioners.Oci;
+namespace KernelGateway.Provisioners.Containers;
 
 /// <summary>What lies at the top of a sandbox's own disk before anything is mounted over it.</summary>
 /// <param name="Links">The links into <c>/usr</c>, by name.</param>

@@ -3,7 +3,7 @@ using System.Globalization;
 using KernelGateway.Core.Provisioning;
 using Microsoft.Win32.SafeHandles;
 
-namespace KernelGateway.Provisioners.Oci;
+namespace KernelGateway.Provisioners.Containers;
 
 /// <summary>Reads what one sandbox uses from its control group. What the host does not count is <c>null</c>, also once the group is gone.</summary>
 internal sealed class CgroupMeter(CgroupLayout layout, string group) : IDisposable

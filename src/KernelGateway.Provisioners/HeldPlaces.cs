@@ -1,8 +1,9 @@
 using System.Collections.Concurrent;
+using KernelGateway.Core.Errors;
 
-namespace KernelGateway.Provisioners.Process;
+namespace KernelGateway.Provisioners;
 
-/// <summary>The sandboxes that this process makes or holds: a sweep leaves them alone.</summary>
+/// <summary>The sandboxes that this process makes or holds: a sweep leaves them alone, whether or not their owner has heard of them yet.</summary>
 internal sealed class HeldPlaces
 {
     private readonly ConcurrentDictionary<string, bool> _held = new();
@@ -15,6 +16,32 @@ internal sealed class HeldPlaces
     internal void LetGo(string id) => _held.TryRemove(id, out _);
 
     internal bool IsHeld(string id) => _held.ContainsKey(id);
+
+    internal bool IsEmpty => _held.IsEmpty;
+
+    /// <summary>Takes back what a start that failed has made, and lets go of the sandbox.</summary>
+    /// <param name="id">Whose start it was.</param>
+    /// <param name="remove">Removes what was made; <c>null</c>: nothing was.</param>
+    /// <param name="cause">Why it failed.</param>
+    /// <exception cref="GatewayException">Something is left, which the next sweep will find; both reasons are told.</exception>
+    internal async Task TakeBackAsync(string id, Func<Task>? remove, Exception cause)
+    {
+        try
+        {
+            if (remove is not null)
+            {
+                await remove();
+            }
+        }
+        catch (IOException error)
+        {
+            throw new GatewayException(ErrorCode.KernelFailed, $"{cause.Message} Besides, not all of it could be removed: {error.Message}", inner: cause);
+        }
+        finally
+        {
+            LetGo(id);
+        }
+    }
 
     /// <summary>Removes sandboxes that are neither known nor held.</summary>
     /// <param name="places">The folder with one sub-folder for each.</param>

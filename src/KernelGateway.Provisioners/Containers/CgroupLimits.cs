@@ -3,7 +3,7 @@ using System.Text.Json.Nodes;
 using KernelGateway.Core.Provisioning;
 using KernelGateway.Provisioners.Native;
 
-namespace KernelGateway.Provisioners.Oci;
+namespace KernelGateway.Provisioners.Containers;
 
 /// <summary>The control group of one sandbox: its limits for the runtime, the count of out-of-memory kills, and its removal.</summary>
 internal sealed class CgroupLimits(CgroupLayout layout, string group, TimeProvider time)

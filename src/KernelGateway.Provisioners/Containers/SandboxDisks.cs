@@ -4,7 +4,7 @@ using KernelGateway.Core.Faults;
 using KernelGateway.Core.Provisioning;
 using KernelGateway.Provisioners.Native;
 
-namespace KernelGateway.Provisioners.Oci;
+namespace KernelGateway.Provisioners.Containers;
 
 /// <summary>
 /// The two small disks of a sandbox: one is its <c>/</c>, the other holds what it shares with the gateway (sockets, logs of
@@ -28,13 +28,30 @@ internal sealed class SandboxDisks(bool quota, long sharedBytes, TimeProvider ti
 
     private static readonly TimeSpan MakeDeadline = TimeSpan.FromSeconds(60);
 
+    /// <summary>What disks of their own lack on this host; <c>null</c> when nothing.</summary>
+    /// <param name="setting">The setting that does without them.</param>
+    internal static string? FindMissing(string setting) => FindMissing(File.Exists(LoopDevice.ControlPath), HostPrograms.TryFind(MakeProgram, out _), setting);
+
+    internal static string? FindMissing(bool hasLoopDevices, bool hasMakeProgram, string setting)
+    {
+        var wayOut = $"Or set {setting} to false, which is weaker: a sandbox can then fill the host's disk.";
+        if (!hasLoopDevices)
+        {
+            return $"The host has no loop devices ({LoopDevice.ControlPath} is missing), which sandboxes' disks need. Load them (modprobe loop), and in a container pass them in. {wayOut}";
+        }
+
+        return hasMakeProgram
+            ? null
+            : $"'{MakeProgram}' was not found, which makes sandboxes' disks. Install it (apt install e2fsprogs). {wayOut}";
+    }
+
     /// <summary>Makes both, mounts them and writes what must be there before the first process.</summary>
     /// <param name="folders">Where they belong.</param>
     /// <param name="kernelUid">The user of sockets and logs.</param>
     /// <param name="limits">Size of the first one.</param>
     /// <param name="fill">Writes what belongs on the first one, given its folder.</param>
     /// <exception cref="IOException">With what the host lacks.</exception>
-    internal async Task MakeAsync(OciFolders.SandboxFolders folders, uint kernelUid, ResourceLimits limits, Action<string> fill)
+    internal async Task MakeAsync(ContainerFolders.SandboxFolders folders, uint kernelUid, ResourceLimits limits, Action<string> fill)
     {
         if (quota)
         {
@@ -65,7 +82,7 @@ internal sealed class SandboxDisks(bool quota, long sharedBytes, TimeProvider ti
     }
 
     /// <summary>How full the sandbox's disk is; <c>null</c> when it is not mounted or has no quota.</summary>
-    internal unsafe DiskUse? Measure(OciFolders.SandboxFolders folders)
+    internal unsafe DiskUse? Measure(ContainerFolders.SandboxFolders folders)
     {
         // struct statvfs of 64-bit systems: sizes of block and fragment, blocks (all, free, available), inodes (all, free, available) …
         var values = stackalloc ulong[32];

@@ -1,7 +1,7 @@
 using KernelGateway.Core.Errors;
 using KernelGateway.Provisioners.Launcher;
 
-namespace KernelGateway.Provisioners.Oci;
+namespace KernelGateway.Provisioners.Containers;
 
 /// <summary>The freezer of a sandbox's control group: a controller of its own in version 1, a file of every group in version 2.</summary>
 internal sealed class CgroupFreezer(CgroupLayout layout, CgroupLimits cgroup, TimeProvider time) : IFreezer

@@ -1,4 +1,4 @@
-namespace KernelGateway.Provisioners.Oci;
+namespace KernelGateway.Provisioners.Containers;
 
 /// <summary>One line of <c>/proc/PID/mountinfo</c> (proc_pid_mountinfo(5)).</summary>
 internal sealed record MountEntry(

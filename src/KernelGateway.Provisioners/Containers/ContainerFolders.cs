@@ -1,11 +1,11 @@
 using KernelGateway.Provisioners.Native;
 
-namespace KernelGateway.Provisioners.Oci;
+namespace KernelGateway.Provisioners.Containers;
 
 /// <summary>Where things lie below the state folder.</summary>
 /// <param name="state">The state folder.</param>
 /// <param name="ours">The uppermost folder on the way to it that the gateway owns; <c>null</c> when only the state folder is.</param>
-internal sealed class OciFolders(string state, string? ours)
+internal sealed class ContainerFolders(string state, string? ours)
 {
     private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
 

@@ -1,7 +1,7 @@
 using System.Runtime.InteropServices;
 using KernelGateway.Provisioners.Native;
 
-namespace KernelGateway.Provisioners.Oci;
+namespace KernelGateway.Provisioners.Containers;
 
 /// <summary>Mounts of this gateway in the host's tree.</summary>
 internal static class HostMounts
