@@ -18,7 +18,7 @@ from agent_requests import Refused, is_seconds, program_in, signal_in
 
 RUNNING_MAX = 64
 # Those that have ended stay until the gateway has read their end; with the running ones they are at most so many.
-KEPT_MAX = 1024
+KEPT_MAX = 512
 # While a log is full it is looked at this often (seconds).
 RETRY = 0.05
 SECONDS_MAX = 1e9
