@@ -7,6 +7,8 @@ import socket
 LINE_MAX = 1 << 20
 # A peer that asks and does not read is dropped when this much waits for it.
 UNSENT_MAX = 4 << 20
+# What all of them together may have sent in part or not read; beyond it, whoever has most of it is dropped.
+HELD_MAX = 32 << 20
 CONNECTIONS_MAX = 200
 READ_SIZE = 1 << 16
 
@@ -18,6 +20,9 @@ class Connection:
         self.sock = sock
         self.received = bytearray()
         self.unsent = bytearray()
+
+    def held(self):
+        return len(self.received) + len(self.unsent)
 
 
 class Peers:
@@ -102,6 +107,7 @@ class Peers:
         connection.received += rest
         if len(connection.received) > LINE_MAX:
             self.drop(connection)
+        self.bound()
 
     def send(self, connection, message):
         if connection not in self.connections:
@@ -110,6 +116,12 @@ class Peers:
         self.send_more(connection)
         if len(connection.unsent) > UNSENT_MAX:
             self.drop(connection)
+        elif connection.unsent:
+            self.bound()
+
+    def bound(self):
+        while sum(connection.held() for connection in self.connections) > HELD_MAX:
+            self.drop(max(self.connections, key=Connection.held))
 
     def send_more(self, connection):
         try:

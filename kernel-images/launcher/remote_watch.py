@@ -15,6 +15,8 @@ CHANGES_MAX = 4096
 # So many are told at once.
 BATCH = 1000
 FOUND_MAX = 100_000
+# Folders in each other that are there already when the topmost is seen: each is open while those in it are covered.
+DEPTH_MAX = 100
 
 
 class Folder:
@@ -153,15 +155,15 @@ class Watch:
 
     # Which folders --------------------------------------------------------------------------------
 
-    def cover_opened(self, folder, parent, name, tell):
-        number = self.system.add(folder)[0] if len(self.folders) < self.most else None
+    def cover_opened(self, folder, parent, name, tell, depth=0):
+        number = self.system.add(folder)[0] if len(self.folders) < self.most and depth < DEPTH_MAX else None
         if number is None:
             self.overflow()
             return
         self.folders[number] = Folder(parent, name)
-        self.cover_below(folder, number, tell)
+        self.cover_below(folder, number, tell, depth)
 
-    def cover_below(self, folder, number, tell):
+    def cover_below(self, folder, number, tell, depth=0):
         """Those in it too; tells what was put into it before it was covered."""
         with os.scandir(folder) as entries:
             for entry in entries:
@@ -179,15 +181,18 @@ class Watch:
                     except OSError:
                         continue
                     with Opened(inner):
-                        self.cover_opened(inner, number, name, tell)
+                        self.cover_opened(inner, number, name, tell, depth + 1)
 
     def forget(self, parent, name):
         """No more of a folder that was moved to where we do not look, and of those in it."""
-        for number in [n for n, f in self.folders.items() if f.parent == parent and f.name == name]:
+        below = {}
+        for number, folder in self.folders.items():
+            below.setdefault(folder.parent, []).append(number)
+        gone = [number for number in below.get(parent, ()) if self.folders[number].name == name]
+        for number in gone:
+            gone += below.get(number, ())
             del self.folders[number]
             self.system.remove(number)
-            for child in [f.name for f in self.folders.values() if f.parent == number]:
-                self.forget(number, child)
 
     def path_of(self, number, name):
         below = [name]

@@ -90,6 +90,38 @@ public sealed class LauncherCodeTests
         """);
 
     [Test]
+    public Task Many_peers_that_never_finish_or_never_read_cost_a_bounded_memory_and_harm_no_other() => LauncherCode.RunAsync("""
+        import selectors, socket
+        import agent_peers
+        agent_peers.HELD_MAX = 4 << 20
+        answered = []
+        peers = agent_peers.Peers(selectors.DefaultSelector(), lambda connection, line: answered.append(line))
+        # Nobody listens on it; only who has left makes room for others.
+        peers.listener = socket.socket(socket.AF_UNIX)
+        def join():
+            near, far = socket.socketpair()
+            known = set(peers.connections)
+            peers.welcome(near)
+            return far, (peers.connections - known).pop()
+        good, its = join()
+        rude = [join() for _ in range(20)]
+        for number, (far, connection) in enumerate(rude):
+            for _ in range(12):
+                if connection not in peers.connections:
+                    break
+                if number % 2:
+                    peers.send(connection, {"text": "x" * 65000})
+                else:
+                    far.send(b"x" * 65000)
+                    peers.serve(connection, selectors.EVENT_READ)
+            assert sum(one.held() for one in peers.connections) <= agent_peers.HELD_MAX
+        assert its in peers.connections and 1 < len(peers.connections) < 21, len(peers.connections)
+        good.send(b"hello\n")
+        peers.serve(its, selectors.EVENT_READ)
+        assert answered == [b"hello"], answered
+        """);
+
+    [Test]
     public Task Parents_that_form_a_circle_are_looked_at_once() => LauncherCode.RunAsync("""
         import io, signal, agent_processes
         signal.alarm(20)

@@ -153,6 +153,27 @@ public sealed class LauncherRemoteCodeTests
         """);
 
     [Test]
+    public Task Folders_that_are_too_deep_are_said_to_be_left_out_and_end_no_watch() => LauncherCode.RunAsync("""
+        import os, remote_watch
+        from remote_folders import Folders
+        class Bell:
+            ring = hear = staticmethod(lambda topic: None)
+        folders = Folders()
+        folders.root = os.fsencode(FOLDER)
+        os.makedirs(FOLDER + "/top/" + "d/" * 700)
+        watch = remote_watch.Watch(1, folders.enter, [], True, 10_000, Bell())
+        watch.begin()
+        assert [change[0] for change in watch.collect()["changes"]] == ["ready", "overflow"]
+        assert len(watch.folders) == remote_watch.DEPTH_MAX, len(watch.folders)
+        watch.end()
+        # As they become when they are made one by one.
+        watch.system = type("System", (), {"remove": staticmethod(lambda number: None)})
+        watch.folders = {number: remote_watch.Folder(number - 1 or None, b"d%d" % number) for number in range(1, 5000)}
+        watch.forget(1, b"d2")
+        assert set(watch.folders) == {1}
+        """);
+
+    [Test]
     public Task A_file_that_was_opened_for_somebody_who_has_gone_is_closed() => LauncherCode.RunAsync("""
         import os, threading, remote_calls
         from remote_agent import AGENT
