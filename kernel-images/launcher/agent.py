@@ -88,7 +88,7 @@ class Agent:
             if self.told_to_end:
                 self.told_to_end = False
                 self.begin_shutdown(DEFAULT_GRACE)
-            waits = [WAIT_MAX, self.commands.tend() if self.commands is not None else None]
+            waits = [WAIT_MAX, self.peers.tend(), self.commands.tend() if self.commands is not None else None]
             if self.idle and not self.ending.begun:
                 left = self.idle_left()
                 if left == 0.0:

@@ -3,6 +3,7 @@ import json
 import os
 import selectors
 import socket
+import time
 
 LINE_MAX = 1 << 20
 # A peer that asks and does not read is dropped when this much waits for it.
@@ -11,6 +12,8 @@ UNSENT_MAX = 4 << 20
 HELD_MAX = 32 << 20
 CONNECTIONS_MAX = 200
 READ_SIZE = 1 << 16
+# After this time (seconds) it is tried again to take somebody in, when that has failed.
+LISTEN_AGAIN = 0.5
 
 
 class Connection:
@@ -34,6 +37,7 @@ class Peers:
         self.connections = set()
         self.listener = None
         self.listening = False
+        self.listen_at = 0.0
 
     def open(self, path):
         # Under another name until it listens: whoever sees the socket can connect.
@@ -64,13 +68,24 @@ class Peers:
         while self.listening:
             try:
                 sock, _address = self.listener.accept()
-            except BlockingIOError:
+            except (BlockingIOError, ConnectionAbortedError):
                 return
             except OSError:
                 # Out of descriptors: without this the loop would spin until one is free.
                 self.listen(False)
+                self.listen_at = time.monotonic() + LISTEN_AGAIN
                 return
             self.welcome(sock)
+
+    def tend(self):
+        """Listens again after a failure, for there may be nobody whose leaving would say that it is time; says when to come again (seconds), or None."""
+        if self.listening or len(self.connections) >= CONNECTIONS_MAX:
+            return None
+        left = self.listen_at - time.monotonic()
+        if left > 0:
+            return left
+        self.listen(True)
+        return None
 
     def welcome(self, sock):
         sock.setblocking(False)

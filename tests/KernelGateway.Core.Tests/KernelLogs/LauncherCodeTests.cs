@@ -122,6 +122,35 @@ public sealed class LauncherCodeTests
         """);
 
     [Test]
+    public Task Without_descriptors_nobody_is_taken_in_and_afterwards_again_also_when_nobody_leaves() => LauncherCode.RunAsync("""
+        import os, selectors, signal, socket
+        import agent_peers
+        signal.alarm(20)
+        agent_peers.LISTEN_AGAIN = 0.01
+        selector = selectors.DefaultSelector()
+        peers = agent_peers.Peers(selector, None)
+        peers.open(FOLDER + "/agent")
+        peer = socket.socket(socket.AF_UNIX)
+        peer.connect(FOLDER + "/agent")
+        taken = []
+        try:
+            while True:
+                taken.append(os.open("/dev/null", os.O_RDONLY))
+        except OSError:
+            pass
+        for key, _ in selector.select(0):
+            key.data(0)
+        assert not peers.listening and not peers.connections
+        assert peers.tend() > 0
+        for fd in taken:
+            os.close(fd)
+        while not peers.connections:
+            for key, _ in selector.select(peers.tend()):
+                key.data(0)
+        assert peers.listening and peers.tend() is None
+        """);
+
+    [Test]
     public Task Parents_that_form_a_circle_are_looked_at_once() => LauncherCode.RunAsync("""
         import io, signal, agent_processes
         signal.alarm(20)
