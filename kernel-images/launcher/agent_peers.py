@@ -3,12 +3,17 @@ import json
 import os
 import selectors
 import socket
+import time
 
 LINE_MAX = 1 << 20
 # A peer that asks and does not read is dropped when this much waits for it.
 UNSENT_MAX = 4 << 20
+# What all of them together may have sent in part or not read; beyond it, whoever has most of it is dropped.
+HELD_MAX = 32 << 20
 CONNECTIONS_MAX = 200
 READ_SIZE = 1 << 16
+# After this time (seconds) it is tried again to take somebody in, when that has failed.
+LISTEN_AGAIN = 0.5
 
 
 class Connection:
@@ -18,6 +23,9 @@ class Connection:
         self.sock = sock
         self.received = bytearray()
         self.unsent = bytearray()
+
+    def held(self):
+        return len(self.received) + len(self.unsent)
 
 
 class Peers:
@@ -29,6 +37,7 @@ class Peers:
         self.connections = set()
         self.listener = None
         self.listening = False
+        self.listen_at = 0.0
 
     def open(self, path):
         # Under another name until it listens: whoever sees the socket can connect.
@@ -59,13 +68,24 @@ class Peers:
         while self.listening:
             try:
                 sock, _address = self.listener.accept()
-            except BlockingIOError:
+            except (BlockingIOError, ConnectionAbortedError):
                 return
             except OSError:
                 # Out of descriptors: without this the loop would spin until one is free.
                 self.listen(False)
+                self.listen_at = time.monotonic() + LISTEN_AGAIN
                 return
             self.welcome(sock)
+
+    def tend(self):
+        """Listens again after a failure, for there may be nobody whose leaving would say that it is time; says when to come again (seconds), or None."""
+        if self.listening or len(self.connections) >= CONNECTIONS_MAX:
+            return None
+        left = self.listen_at - time.monotonic()
+        if left > 0:
+            return left
+        self.listen(True)
+        return None
 
     def welcome(self, sock):
         sock.setblocking(False)
@@ -102,6 +122,7 @@ class Peers:
         connection.received += rest
         if len(connection.received) > LINE_MAX:
             self.drop(connection)
+        self.bound()
 
     def send(self, connection, message):
         if connection not in self.connections:
@@ -110,6 +131,12 @@ class Peers:
         self.send_more(connection)
         if len(connection.unsent) > UNSENT_MAX:
             self.drop(connection)
+        elif connection.unsent:
+            self.bound()
+
+    def bound(self):
+        while sum(connection.held() for connection in self.connections) > HELD_MAX:
+            self.drop(max(self.connections, key=Connection.held))
 
     def send_more(self, connection):
         try:

@@ -1,115 +1,9 @@
-"""The processes of the agent: how a kernel is started, what is known of it, and who descends from us."""
-import json
+"""What the agent knows and does about processes of the system, whoever has started them."""
 import os
 import signal
 import sys
 
-RING_MAX = 1 << 16
-TAIL_MAX = 4 << 10
 PR_SET_CHILD_SUBREAPER = 36
-
-
-class Kernel:
-    """One kernel process from its launch until it is forgotten."""
-
-    def __init__(self, name, connection_file):
-        self.name = name
-        self.connection_file = connection_file
-        self.pid = None
-        self.outcome = None  # reads "why it could not start"; end of file once it has
-        self.output = None  # reads its raw stdout and stderr
-        self.asked_by = None
-        self.launched = False
-        self.ended = False
-        self.code = None
-        self.signal = None
-        self.ring = bytearray()
-
-    def write_connection_file(self, connection):
-        try:
-            os.unlink(self.connection_file)
-        except FileNotFoundError:
-            pass
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        with open(os.open(self.connection_file, flags, 0o600), "w", encoding="utf-8") as file:
-            json.dump(connection, file)
-
-    def forget_files(self):
-        try:
-            os.unlink(self.connection_file)
-        except OSError:
-            pass
-
-    def remember_output(self, data):
-        if self.ended:
-            return
-        self.ring += data
-        if len(self.ring) > RING_MAX:
-            del self.ring[: len(self.ring) - RING_MAX]
-
-    def end(self, status):
-        self.ended = True
-        if os.WIFSIGNALED(status):
-            self.signal = os.WTERMSIG(status)
-        else:
-            self.code = os.WEXITSTATUS(status)
-        del self.ring[:-TAIL_MAX]
-
-    def tail(self):
-        # The cut may have gone through a character.
-        return bytes(self.ring[-TAIL_MAX:]).decode("utf-8", "replace").lstrip("\ufffd")
-
-    def outcome_fields(self):
-        return {"code": self.code, "signal": self.signal, "stderr": self.tail()}
-
-    def describe(self):
-        fields = {"kernel": self.name, "pid": self.pid, "running": not self.ended}
-        return {**fields, **self.outcome_fields()} if self.ended else fields
-
-
-def spawn(kernel, argv, env, cwd):
-    """Forks the kernel. The agent has one thread, so a fork in Python is safe and the shortest way."""
-    for item in (*argv, *env, *env.values(), cwd):
-        if "\0" in item:
-            raise ValueError("a string holds a NUL character")
-    outcome, say = os.pipe2(os.O_CLOEXEC)
-    output, write = os.pipe2(os.O_CLOEXEC)
-    try:
-        pid = os.fork()
-    except OSError:
-        for fd in (outcome, say, output, write):
-            os.close(fd)
-        raise
-    if pid == 0:
-        become(argv, env, cwd, write, say)
-    os.close(say)
-    os.close(write)
-    os.set_blocking(outcome, False)
-    os.set_blocking(output, False)
-    kernel.pid, kernel.outcome, kernel.output = pid, outcome, output
-
-
-def become(argv, env, cwd, write, say):
-    """In the child: turns into the kernel or says why not. Never returns."""
-    try:
-        doing = "prepare"
-        signal.set_wakeup_fd(-1)
-        os.setsid()
-        null = os.open(os.devnull, os.O_RDONLY)
-        os.dup2(null, 0)
-        os.dup2(write, 1)
-        os.dup2(write, 2)
-        os.umask(0o077)
-        restore_signals()
-        doing = "enter " + cwd
-        os.chdir(cwd)
-        doing = "run " + argv[0]
-        os.execvpe(argv[0], argv, env)
-    except BaseException as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        os.write(say, ("The kernel could not " + doing + ": " + reason + ".").encode("utf-8", "replace")[:4096])
-    finally:
-        os._exit(127)
 
 
 def restore_signals():
@@ -128,6 +22,14 @@ def restore_signals():
             file.write("1000")
     except OSError:
         pass
+
+
+def own_descriptors():
+    """Whatever the one who started us left open is not for kernels, and what he closed must not become one end of something else."""
+    os.closerange(3, 1024)
+    while os.open(os.devnull, os.O_RDWR) < 3:
+        pass
+    os.close(3)
 
 
 def become_subreaper():
@@ -154,16 +56,17 @@ def descendants(ancestor, sessions):
                 fields = file.read().rpartition(b")")[2].split()
         except OSError:
             continue
-        if fields[0] in (b"Z", b"X"):
+        if len(fields) < 4 or fields[0] in (b"Z", b"X"):
             continue
         pid = int(entry)
         parents[pid] = int(fields[1])
         if int(fields[3]) in sessions:
             found.add(pid)
     for pid in parents:
-        chain, current = [], pid
-        while current in parents and current not in found and current != ancestor:
-            chain.append(current)
+        # Each was looked at in a moment of its own: where a number was given again meanwhile, parents can form a circle.
+        chain, current = {}, pid
+        while current in parents and current not in found and current != ancestor and current not in chain:
+            chain[current] = True
             current = parents[current]
         if current == ancestor or current in found:
             found.update(chain)

@@ -11,9 +11,11 @@ from ipykernel import ipkernel, kernelapp
 
 from kernel_data import register
 from kernel_interrupts import Interrupts
-from kernel_output import LoggedOutStream, Publisher
+from kernel_output import LoggedOutStream
 from kernel_packages import offer
+from kernel_publisher import Publisher
 from kernel_run_variables import RunVariables
+from kernel_types import error_content
 from kernel_variables import answer
 
 
@@ -68,8 +70,9 @@ class IPythonKernel(ipkernel.IPythonKernel):
     async def variables_request(self, stream, ident, parent):
         try:
             content = {"status": "ok", **answer(self.shell, parent["content"])}
-        except Exception as error:
-            content = {"status": "error", "ename": type(error).__name__, "evalue": str(error), "traceback": []}
+        except BaseException as error:
+            # Values may raise whatever they want when they are looked at, also what would end the kernel.
+            content = error_content(error)
         self.session.send(stream, "kg_variables_reply", content, parent, ident=ident)
 
     async def snapshot_request(self, stream, ident, parent):
@@ -78,7 +81,7 @@ class IPythonKernel(ipkernel.IPythonKernel):
             # Loaded when it is first used: most kernels never do.
             content = {"status": "ok", **import_of_launcher("kernel_snapshot").answer(self.shell, parent["content"])}
         except BaseException as error:
-            content = {"status": "error", "ename": type(error).__name__, "evalue": str(error)[:1000], "traceback": []}
+            content = error_content(error)
         self.session.send(stream, "kg_snapshot_reply", content, parent, ident=ident)
 
     async def execute_request(self, stream, ident, parent):

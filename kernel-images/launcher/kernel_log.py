@@ -72,15 +72,19 @@ class KernelLog:
         self._segment_max = max(1, min(segment_max, log_max // 4))
         self._message_max = message_max
         self._folder = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        if any(name.endswith(".seg") for name in os.listdir(self._folder)):
-            raise ValueError("the log folder holds another kernel's log")
         self._lock = threading.Lock()
         self._sequence = 0
         self._closed_bytes = 0
         self._record = None
         self._relieved = False
         self._segment = None
-        self._next_segment()
+        try:
+            if any(name.endswith(".seg") for name in os.listdir(self._folder)):
+                raise ValueError("the log folder holds another kernel's log")
+            self._next_segment()
+        except BaseException:
+            os.close(self._folder)
+            raise
         if shared:
             # Another thread may hold the lock when the process forks. This keeps the object for good.
             os.register_at_fork(after_in_child=self._free_lock)

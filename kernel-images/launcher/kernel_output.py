@@ -1,113 +1,14 @@
-"""How a kernel's output goes: into its log first, and to the clients after that."""
+"""What user code prints: collected into messages, and never more of them than the log has room for."""
 import codecs
 import os
 import threading
 import time
-from collections import deque
 
 from ipykernel.iostream import OutStream
 
-from kernel_log import EXECUTE_REPLY, INPUT_REQUEST, IOPUB, WAIT_FIRST, WAIT_MOST, size_of
-
-DELIMITER = b"<IDS|MSG>"
-# The largest text of one stream message, bytes of UTF-8.
-PIECE = 1 << 16
-# Surely no larger, whatever the characters: a lone surrogate becomes six.
-PIECE_CHARACTERS = PIECE // 6
-# How much may wait for the IOPub thread to send it before the threads that produce it wait.
-UNSENT_MAX = 4 << 20
-UNSENT_COUNT_MAX = 1000
-URGENT_TOPICS = (b".status", b".execute_input", b".error", b".shutdown_reply")
-URGENT_MAX = 1 << 16
-LOGGED_REPLIES = {"execute_reply": EXECUTE_REPLY, "input_request": INPUT_REQUEST}
-
-
-def frames_of(message):
-    """The frames after routing ids, delimiter and signature of a message as it is sent."""
-    for index, part in enumerate(message):
-        if part == DELIMITER:
-            return message[index + 2:]
-    return message
-
-
-class Publisher:
-    """Stands before ipykernel's IOPub thread: appends to the log in the thread that publishes, so that
-    this one waits while the log is full, and lets the IOPub thread send afterwards."""
-
-    def __init__(self, log, iopub_thread, control_thread):
-        self.log = log
-        self._thread = iopub_thread
-        self._control = control_thread
-        self._pid = os.getpid()
-        self._forked_send = iopub_thread.send_multipart
-        self._unsent = deque()
-        self._woken = False
-        self.replied_to = None
-        iopub_thread.send_multipart = self.send_multipart
-
-    def may_wait(self):
-        """False in threads that others wait for: they come again later instead."""
-        current = threading.current_thread()
-        return current is not self._thread.thread and current is not self._control
-
-    def send_multipart(self, message, *args, **kwargs):
-        if os.getpid() != self._pid:
-            # A forked child: ipykernel hands the message to the parent, which logs it.
-            self._forked_send(message, *args, **kwargs)
-            return
-        record = self.log.prepare(IOPUB, frames_of(message))
-        urgent = record.size <= URGENT_MAX and message[0].endswith(URGENT_TOPICS)
-        try:
-            self.log.append(record, urgent)
-        finally:
-            if self.log.is_written(record):
-                self.send(message, *args, **kwargs)
-        if not urgent and self.may_wait():
-            while self._is_far_behind(record.size) and self._thread.thread.is_alive():
-                time.sleep(WAIT_FIRST)
-
-    def send(self, message, *args, **kwargs):
-        """Lets the IOPub thread send a message that is in the log. One wake-up for all that wait: each costs
-        a change of threads."""
-        self._unsent.append((message, args, kwargs))
-        if self._woken:
-            return
-        try:
-            self._woken = True
-            self._thread.schedule(self._send_all)
-        except BaseException:
-            # A signal handler raised, perhaps before the wake-up: the next message makes another.
-            self._woken = False
-            raise
-
-    def _send_all(self):
-        self._woken = False
-        while self._unsent:
-            message, args, kwargs = self._unsent.popleft()
-            self._thread._really_send(message, *args, **kwargs)
-
-    def _is_far_behind(self, size):
-        count = len(self._unsent)
-        if count > UNSENT_COUNT_MAX:
-            return True
-        if count * PIECE + size <= UNSENT_MAX:
-            return False
-        return sum(size_of(part) for message, _, _ in list(self._unsent) for part in message) > UNSENT_MAX
-
-    def log_replies_of(self, session):
-        """Also logs what goes over other channels and matters to whoever reads the log."""
-        serialize = session.serialize
-
-        def serialize_and_log(msg, ident=None):
-            message = serialize(msg, ident)
-            kind = LOGGED_REPLIES.get(msg["header"].get("msg_type"))
-            if kind is not None and os.getpid() == self._pid:
-                if kind == EXECUTE_REPLY:
-                    self.replied_to = msg["parent_header"].get("msg_id")
-                self.log.append(self.log.prepare(kind, frames_of(message)), urgent=True)
-            return message
-
-        session.serialize = serialize_and_log
+from kernel_log import IOPUB, WAIT_FIRST, WAIT_MOST
+from kernel_publisher import frames_of
+from kernel_texts import PIECE, PIECE_CHARACTERS, pieces_of, sound
 
 
 class Run:
@@ -291,26 +192,3 @@ class LoggedOutStream(OutStream):
         self._drain_lock = threading.Lock()
         self._buffer_lock = threading.RLock()
         self._runs, self._piece = [], None
-
-
-def sound(text):
-    """A text that can be sent, and its bytes. Lone surrogates cannot: they would keep all that follows."""
-    if text.isascii():
-        return text, len(text)
-    try:
-        return text, len(text.encode())
-    except UnicodeEncodeError:
-        data = text.encode("utf-8", "backslashreplace")
-        return data.decode(), len(data)
-
-
-def pieces_of(string):
-    """Cuts a text into pieces that are at most PIECE bytes of UTF-8, after a line where one ends."""
-    limit = PIECE if string.isascii() else PIECE_CHARACTERS
-    start, end = 0, len(string)
-    while start < end:
-        stop = start + limit
-        if stop < end:
-            stop = string.rfind("\n", start, stop) + 1 or stop
-        yield string[start:stop]
-        start = stop

@@ -13,6 +13,8 @@ import keyword
 import reprlib
 import sys
 
+from kernel_types import attempt, sound, type_name
+
 PREVIEW = 200
 DEPTH_MAX = 64
 
@@ -41,7 +43,7 @@ def list_variables(shell, limit):
 
 
 def is_users(shell, name):
-    return isinstance(name, str) and not name.startswith("_") and name not in shell.user_ns_hidden
+    return type(name) is str and not name.startswith("_") and name not in shell.user_ns_hidden
 
 
 def describe(name, value):
@@ -51,13 +53,8 @@ def describe(name, value):
         "shape": shape_of(value),
         "length": attempt(lambda: len(value)),
         "size": attempt(lambda: sys.getsizeof(value)),
-        "preview": attempt(lambda: Previews().repr(value)[:PREVIEW].encode("utf-8", "backslashreplace").decode()),
+        "preview": attempt(lambda: sound(Previews().repr(value)[:PREVIEW])),
     }
-
-
-def type_name(value):
-    kind = type(value)
-    return kind.__qualname__ if kind.__module__ == "builtins" else "%s.%s" % (kind.__module__, kind.__qualname__)
 
 
 def shape_of(value):
@@ -65,14 +62,6 @@ def shape_of(value):
     if isinstance(shape, tuple) and len(shape) <= DEPTH_MAX and all(type(n) is int for n in shape):
         return list(shape)
     return None
-
-
-def attempt(look):
-    """Objects of the user may raise at whatever is asked of them."""
-    try:
-        return look()
-    except Exception:
-        return None
 
 
 def get_variable(shell, name, most):

@@ -9,27 +9,14 @@ import errno
 import os
 import stat
 
+from remote_refusals import Cancelled, FileRefused
+
 FOLDER = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 LISTING = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # Without waiting for anybody: a FIFO would, for its other end.
 READING = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_NOFOLLOW | os.O_CLOEXEC
 WRITING = os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_NOFOLLOW | os.O_CLOEXEC
 CREATING = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-
-
-class FileRefused(Exception):
-    """What is in the way; `fields` is the answer."""
-
-    def __init__(self, **fields):
-        super().__init__(str(fields))
-        self.fields = fields
-
-    def is_errno(self, number):
-        return self.fields.get("errno") == number
-
-
-class Cancelled(Exception):
-    """Nobody wants it any more."""
 
 
 def refuse(number, names, field, link=None):

@@ -5,7 +5,8 @@ import os
 import secrets
 import stat
 
-from remote_paths import CREATING, LISTING, READING, FileRefused, Guarded, Opened, check, demand_file, describe, rename, text
+from remote_paths import CREATING, LISTING, READING, Guarded, Opened, check, demand_file, describe, rename, text
+from remote_refusals import FileRefused
 
 COPY_DEPTH_MAX = 64
 COPY_CHUNK = 1 << 20

@@ -3,27 +3,20 @@
 A watch has a thread that turns the system's events into changes, [type, names, new names, is a folder],
 and keeps a bounded number of them until the gateway asks; when there are more, that is told as overflow.
 """
-import ctypes
-import errno
 import os
-import select
 import stat
-import struct
 import threading
 
-from remote_paths import LISTING, FileRefused, Opened, names_in, refuse, text
+from remote_inotify import CREATED, DELETED, IGNORED, IS_FOLDER, MOVED_FROM, MOVED_TO, OVERFLOWED, SELF_DELETED, UNMOUNTED, Inotify
+from remote_paths import LISTING, Opened, refuse, text
+from remote_refusals import FileRefused
 
-WATCHES_MAX = 8
 CHANGES_MAX = 4096
 # So many are told at once.
 BATCH = 1000
-MODIFY, ATTRIBUTES, MOVED_FROM, MOVED_TO, CREATED, DELETED, SELF_DELETED = 0x2, 0x4, 0x40, 0x80, 0x100, 0x200, 0x400
-UNMOUNTED, OVERFLOWED, IGNORED, IS_FOLDER = 0x2000, 0x4000, 0x8000, 0x40000000
-ONLY_FOLDER = 0x01000000
-MASK = MODIFY | ATTRIBUTES | MOVED_FROM | MOVED_TO | CREATED | DELETED | SELF_DELETED | ONLY_FOLDER
-HEAD = struct.Struct("iIII")
-BUFFER = 1 << 16
 FOUND_MAX = 100_000
+# Folders in each other that are there already when the topmost is seen: each is open while those in it are covered.
+DEPTH_MAX = 100
 
 
 class Folder:
@@ -34,37 +27,33 @@ class Folder:
 
 
 class Watch:
-    def __init__(self, number, files, names, recursive, most, bell):
+    def __init__(self, number, enter, names, recursive, most, bell):
         self.topic = "watch:%d" % number
-        self.files, self.root, self.recursive, self.most, self.bell = files, names, recursive, most, bell
+        self.enter, self.root, self.recursive, self.most, self.bell = enter, names, recursive, most, bell
         self.lock = threading.Lock()
         self.changes, self.over = [], False
         self.folders = {}
         # What was found, and told, while a new folder was covered: its own event may still wait, and must not tell it again.
         # Empty whenever no event waits; beyond the bound some things may be told twice.
         self.found = set()
-        self.libc = ctypes.CDLL(None, use_errno=True)
-        self.fd = self.libc.inotify_init1(os.O_CLOEXEC | os.O_NONBLOCK)
-        if self.fd < 0:
-            raise FileRefused(watches=os.strerror(ctypes.get_errno()))
-        self.stop_read, self.stop_write = os.pipe2(os.O_CLOEXEC)
+        self.system = Inotify()
 
     # For the calls ----------------------------------------------------------------------------
 
     def begin(self):
         try:
-            with Opened(self.files.enter(self.root, "path", LISTING)) as top:
-                number = self.cover(top)
-                if number < 0:
-                    raise refuse(ctypes.get_errno(), self.root, "path")
+            with Opened(self.enter(self.root, "path", LISTING)) as top:
+                number, error = self.system.add(top)
+                if number is None:
+                    raise refuse(error, self.root, "path")
                 self.folders[number] = Folder(None, b"")
                 self.tell("ready", self.root, True)
                 if self.recursive:
                     self.cover_below(top, number, False)
+            threading.Thread(target=self.follow, daemon=True).start()
         except BaseException:
-            self.close()
+            self.system.close()
             raise
-        threading.Thread(target=self.follow, daemon=True).start()
 
     def collect(self):
         self.bell.hear(self.topic)
@@ -74,24 +63,17 @@ class Watch:
             return {"changes": changes, "more": more, "over": self.over and not more}
 
     def end(self):
-        os.write(self.stop_write, b"x")
-
-    def close(self):
-        for fd in (self.fd, self.stop_read, self.stop_write):
-            os.close(fd)
+        self.system.stop()
 
     # In its thread ------------------------------------------------------------------------------
 
     def follow(self):
         try:
-            waiting = select.poll()
-            waiting.register(self.fd, select.POLLIN)
-            waiting.register(self.stop_read, select.POLLIN)
             while not self.over:
-                if any(fd == self.stop_read for fd, _ in waiting.poll()):
+                if not self.system.wait():
                     break
                 self.take_all()
-                if self.found and (len(self.found) > FOUND_MAX or not any(fd == self.fd for fd, _ in waiting.poll(0))):
+                if self.found and (len(self.found) > FOUND_MAX or not self.system.has_more()):
                     self.found.clear()
                 self.bell.ring(self.topic)
         except Exception:
@@ -100,18 +82,11 @@ class Watch:
             self.bell.ring(self.topic)
         finally:
             # Never by the one who ends it: its numbers would be others' while this thread still waits on them.
-            self.close()
+            self.system.close()
 
     def take_all(self):
-        try:
-            data = os.read(self.fd, BUFFER)
-        except BlockingIOError:
-            return
-        leaving, at = None, 0
-        while at + HEAD.size <= len(data):
-            number, mask, cookie, size = HEAD.unpack_from(data, at)
-            name = data[at + HEAD.size:at + HEAD.size + size].split(b"\0", 1)[0]
-            at += HEAD.size + size
+        leaving = None
+        for number, mask, cookie, name in self.system.take():
             is_folder = bool(mask & IS_FOLDER)
             if leaving is not None and (not mask & MOVED_TO or cookie != leaving[0]):
                 self.leave(*leaving[1:])
@@ -153,7 +128,7 @@ class Watch:
             self.tell("create", path, is_folder)
             if is_folder and self.recursive:
                 try:
-                    inner = self.files.enter(path, "path", LISTING)
+                    inner = self.enter(path, "path", LISTING)
                 except FileRefused:
                     return  # Gone again, or closed to us.
                 with Opened(inner):
@@ -180,19 +155,15 @@ class Watch:
 
     # Which folders --------------------------------------------------------------------------------
 
-    def cover(self, folder):
-        # By the system's own name for the opened folder, on which there is no link.
-        return self.libc.inotify_add_watch(self.fd, b"/proc/self/fd/%d" % folder, ctypes.c_uint32(MASK))
-
-    def cover_opened(self, folder, parent, name, tell):
-        number = self.cover(folder) if len(self.folders) < self.most else -1
-        if number < 0:
+    def cover_opened(self, folder, parent, name, tell, depth=0):
+        number = self.system.add(folder)[0] if len(self.folders) < self.most and depth < DEPTH_MAX else None
+        if number is None:
             self.overflow()
             return
         self.folders[number] = Folder(parent, name)
-        self.cover_below(folder, number, tell)
+        self.cover_below(folder, number, tell, depth)
 
-    def cover_below(self, folder, number, tell):
+    def cover_below(self, folder, number, tell, depth=0):
         """Those in it too; tells what was put into it before it was covered."""
         with os.scandir(folder) as entries:
             for entry in entries:
@@ -210,15 +181,18 @@ class Watch:
                     except OSError:
                         continue
                     with Opened(inner):
-                        self.cover_opened(inner, number, name, tell)
+                        self.cover_opened(inner, number, name, tell, depth + 1)
 
     def forget(self, parent, name):
         """No more of a folder that was moved to where we do not look, and of those in it."""
-        for number in [n for n, f in self.folders.items() if f.parent == parent and f.name == name]:
+        below = {}
+        for number, folder in self.folders.items():
+            below.setdefault(folder.parent, []).append(number)
+        gone = [number for number in below.get(parent, ()) if self.folders[number].name == name]
+        for number in gone:
+            gone += below.get(number, ())
             del self.folders[number]
-            self.libc.inotify_rm_watch(self.fd, number)
-            for child in [f.name for f in self.folders.values() if f.parent == number]:
-                self.forget(number, child)
+            self.system.remove(number)
 
     def path_of(self, number, name):
         below = [name]
@@ -237,51 +211,3 @@ class Watch:
                     self.changes.append(["overflow", [text(one) for one in self.root], None, True])
                 return
             self.changes.append([kind, [text(one) for one in names], new and [text(one) for one in new], is_folder])
-
-
-class Watches:
-    def __init__(self, bell, files):
-        self.bell, self.files = bell, files
-        self.lock = threading.Lock()
-        self.all, self.last = {}, 0
-
-    def operations(self):
-        return {"watch": self.watch, "changes": self.changes, "unwatch": self.unwatch}
-
-    def watch(self, request, _):
-        with self.lock:
-            if len(self.all) >= WATCHES_MAX:
-                raise FileRefused(watches="too many of this kernel")
-            self.last += 1
-            number = self.last
-        watch = Watch(number, self.files, names_in(request), request["recursive"], request["most"], self.bell)
-        watch.begin()
-        with self.lock:
-            self.all[number] = watch
-        return {"watch": number, **watch.collect()}
-
-    def changes(self, request, _):
-        with self.lock:
-            watch = self.all.get(request["watch"])
-        if watch is None:
-            raise FileRefused(errno=errno.ENOENT, names=[], field="path", link=None)
-        return watch.collect()
-
-    def unwatch(self, request, _):
-        with self.lock:
-            watch = self.all.pop(request["watch"], None)
-        if watch is not None:
-            self.end(watch)
-
-    def close_all(self):
-        with self.lock:
-            watches, self.all = self.all, {}
-        for watch in watches.values():
-            self.end(watch)
-
-    @staticmethod
-    def end(watch):
-        try:
-            watch.end()
-        except OSError:
-            pass  # It has ended by itself.

@@ -12,10 +12,15 @@ namespace KernelGateway.Provisioners.Remote;
 internal sealed class RemoteSources
 {
     // In the order in which they import each other.
-    private static readonly string[] Modules = ["remote_paths", "remote_trees", "remote_files", "remote_watch", "remote_commands", "remote_agent"];
+    private static readonly string[] Modules =
+    [
+        "remote_logs", "remote_refusals", "remote_calls", "remote_handles", "remote_inotify", "remote_link",
+        "remote_paths", "remote_folders", "remote_place", "remote_commands", "remote_trees", "remote_uploads",
+        "remote_changes", "remote_files", "remote_watch", "remote_watches", "remote_agent",
+    ];
 
-    private static readonly string[] AgentFiles =
-        ["agent.py", "agent_commands.py", "agent_forwarder.py", "agent_peers.py", "agent_processes.py", "kernel_log.py"];
+    // What the agent of commands consists of, by the names of the files.
+    private static readonly string[] AgentFiles = ["agent.py", "agent_*.py", "kernel_log.py"];
 
     private const string Installer = """
         import sys, types
@@ -49,7 +54,7 @@ internal sealed class RemoteSources
         try
         {
             var modules = new JsonArray([.. Modules.Select(name => (JsonNode)new JsonArray(name, File.ReadAllText(Path.Combine(launcherFolder, name + ".py"))))]);
-            var agent = new JsonObject(AgentFiles.Select(name => KeyValuePair.Create(name, (JsonNode?)File.ReadAllText(Path.Combine(launcherFolder, name)))));
+            var agent = new JsonObject(AgentFiles.SelectMany(pattern => FilesOf(launcherFolder, pattern)).Select(path => KeyValuePair.Create(Path.GetFileName(path), (JsonNode?)File.ReadAllText(path))));
             var text = modules.ToJsonString();
 
             // Other code has another name: a gateway of another version does not find this one's.
@@ -61,6 +66,14 @@ internal sealed class RemoteSources
         {
             throw new GatewayException(ErrorCode.HostNotReady, $"The code for kernels of other servers cannot be read from '{launcherFolder}': {e.Message}");
         }
+    }
+
+    /// <summary>In an order that is always the same.</summary>
+    private static string[] FilesOf(string folder, string pattern)
+    {
+        var paths = Directory.GetFiles(folder, pattern);
+        Array.Sort(paths, StringComparer.Ordinal);
+        return paths.Length > 0 ? paths : throw new FileNotFoundException($"there is no {pattern}");
     }
 
     /// <summary>Calls it; evaluates to an answer, or fails when it is not known in the kernel.</summary>

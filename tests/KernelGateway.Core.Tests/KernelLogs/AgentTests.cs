@@ -239,7 +239,9 @@ public sealed class AgentTests
             "{\"op\":\"shutdown\",\"grace\":\"now\"}", "{\"op\":\"signal\",\"kernel\":\"k\",\"signal\":[]}", new string('[', 100_000),
             "{\"op\":\"launch\",\"kernel\":\"k\",\"argv\":[\"\\ud800\"],\"connection\":{}}",
         ];
-        foreach (string line in lines)
+        // As deep as can be read is deeper than can be written, or is not; nobody knows exactly.
+        var deep = Enumerable.Range(97, 6).Select(depth => "{\"op\":\"launch\",\"kernel\":\"deep\",\"argv\":[\"/no/such\"],\"connection\":" + string.Concat(Enumerable.Repeat("{\"a\":", depth * 10)) + "1" + new string('}', depth * 10) + "}");
+        foreach (string line in lines.Concat(deep))
         {
             await _agent.Connection.SendAsync(line + "\n");
             JsonObject? answer = await _agent.Connection.ReadAsync();

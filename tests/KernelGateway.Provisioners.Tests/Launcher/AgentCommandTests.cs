@@ -131,6 +131,49 @@ public sealed class AgentCommandTests
         await OkAsync("""{"do":"forget","command":"first"}""");
     }
 
+    [Test]
+    public async Task A_time_limit_of_many_weeks_is_one_like_others()
+    {
+        await OkAsync("""{"do":"run","command":"weeks","argv":["/bin/sleep","100"],"env":{},"cwd":"/","timeout":900000000}""");
+        await AskAsync(new JsonObject { ["op"] = "hello" });
+        await OkAsync("""{"do":"signal","command":"weeks","signal":9}""");
+        await SaidAllAsync("weeks");
+        await OkAsync("""{"do":"forget","command":"weeks"}""");
+    }
+
+    [Test]
+    public async Task Commands_that_nobody_forgets_cost_no_descriptors_and_are_kept_up_to_a_number()
+    {
+        int Descriptors() => Directory.EnumerateFileSystemEntries($"/proc/{_agent.Id}/fd").Count();
+        var before = Descriptors();
+        var started = new List<string>();
+        string? refusal = null;
+        while (refusal is null)
+        {
+            var name = $"many{started.Count}";
+            var answer = await AskAsync(With($$"""{"do":"run","command":"{{name}}","argv":["/bin/true"],"env":{},"cwd":"/"}"""));
+            if (!(bool)answer["ok"]!)
+            {
+                ((string?)answer["code"]).Should().Be("many");
+                refusal = (string)answer["error"]!;
+                break;
+            }
+
+            started.Add(name);
+            await SaidAllAsync(name);
+        }
+
+        refusal.Should().Contain("not forgotten");
+        started.Should().HaveCount(512);
+        Descriptors().Should().Be(before);
+        foreach (var name in started)
+        {
+            await OkAsync($$"""{"do":"forget","command":"{{name}}"}""");
+        }
+
+        Directory.EnumerateDirectories(Path.Combine(_folder.Path, "l")).Should().BeEmpty();
+    }
+
     private static JsonObject With(string request)
     {
         var json = JsonNode.Parse(request)!.AsObject();
