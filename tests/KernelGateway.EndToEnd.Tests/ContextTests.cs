@@ -28,7 +28,7 @@ public sealed class ContextTests
         await BegunAsync(sandbox, first);
         await BegunAsync(sandbox, other);
         await gateway.KillAsync();
-        await ProcessEnds.WhenQuietAsync(Path.Combine(gateway.DataFolder, "hosts"), TimeSpan.FromSeconds(2));
+        await QuietFolder.WaitForAsync(Path.Combine(gateway.DataFolder, "hosts"));
 
         await gateway.StartAsync();
 
@@ -84,7 +84,7 @@ public sealed class ContextTests
     }
 
     private static int Kernels(string sandboxId) =>
-        ProcessEnds.ProcessesOf(sandboxId).Count(pid => ProcessEnds.CommandLineOf(pid).Contains("kernel.py", StringComparison.Ordinal));
+        HostProcesses.ProcessesOf(sandboxId).Count(pid => HostProcesses.CommandLineOf(pid).Contains("kernel.py", StringComparison.Ordinal));
 
     private static async Task BegunAsync(Sandbox sandbox, RunningCode run)
     {

@@ -79,7 +79,7 @@ public sealed class MountTests
         await using var sandbox = await Sandbox.CreateAsync(client, cancellationToken: cancellationToken);
         Listing().Should().NotBe(before, "names are taken while a sandbox lives");
         await gateway.KillAsync();
-        ProcessEnds.KillAllOf(sandbox.Id);
+        HostProcesses.KillAllOf(sandbox.Id);
 
         await gateway.StartAsync();
 

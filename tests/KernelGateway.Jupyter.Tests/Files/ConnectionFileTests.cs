@@ -9,7 +9,7 @@ public sealed class ConnectionFileTests
     [Test]
     public async Task What_is_written_is_what_is_read_and_only_its_owner_may_read_it()
     {
-        using var folder = new TemporaryFolder();
+        using var folder = TemporaryFolder.ForEverybody();
         var written = ConnectionFile.ForIpc(folder.Of("k")) with { KernelName = "python3" };
         await written.WriteAsync(folder.Of("c.json"));
         (await ConnectionFile.ReadAsync(folder.Of("c.json"))).Should().Be(written);

@@ -26,7 +26,7 @@ public sealed class RawPeer : IDisposable
 
     public static RawPeer OnIpc()
     {
-        var folder = new TemporaryFolder();
+        var folder = TemporaryFolder.ForEverybody();
         var listener = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
         listener.Bind(new UnixDomainSocketEndPoint(folder.Of("s")));
         return new RawPeer(listener, folder, "ipc://" + folder.Of("s"));
