@@ -132,16 +132,21 @@ public sealed class KernelSpecTests : IDisposable
 
     private async Task<JObject> AskJupyterAsync()
     {
-        var start = new ProcessStartInfo(Requires.Python, [Path.Combine(TestContext.CurrentContext.TestDirectory, "Files/kernelspecs.py"), _folder.Of("c.json")]);
+        var start = new ProcessStartInfo(Requires.Python) { RedirectStandardOutput = true, RedirectStandardError = true };
+        start.ArgumentList.Add(Path.Combine(TestContext.CurrentContext.TestDirectory, "Files/kernelspecs.py"));
+        start.ArgumentList.Add(_folder.Of("c.json"));
         start.Environment.Clear();
         foreach (var (name, value) in _environment)
         {
             start.Environment[name] = value;
         }
 
+        using var process = Process.Start(start)!;
         using var deadline = new CancellationTokenSource(KernelRuns.Patience, TimeProvider.System);
-        var (exitCode, output) = await ChildProcess.RunAsync(start, deadline.Token);
-        exitCode.Should().Be(0, "it said: {0}", output);
+        var errors = process.StandardError.ReadToEndAsync(deadline.Token);
+        var output = await process.StandardOutput.ReadToEndAsync(deadline.Token);
+        await process.WaitForExitAsync(deadline.Token);
+        process.ExitCode.Should().Be(0, "it said: {0}", await errors);
         return JObject.Parse(output);
     }
 }
