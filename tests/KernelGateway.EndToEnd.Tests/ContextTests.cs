@@ -4,7 +4,6 @@ using KernelGateway.Contracts.Errors;
 using KernelGateway.Contracts.Events;
 using KernelGateway.Contracts.Executions;
 using KernelGateway.Contracts.Sandboxes;
-using KernelGateway.EndToEnd.Tests.Support;
 
 namespace KernelGateway.EndToEnd.Tests;
 

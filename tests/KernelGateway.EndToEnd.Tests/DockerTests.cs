@@ -3,7 +3,6 @@ using KernelGateway.Client;
 using KernelGateway.Contracts.Events;
 using KernelGateway.Contracts.Executions;
 using KernelGateway.Contracts.Sandboxes;
-using KernelGateway.EndToEnd.Tests.Support;
 using KernelGateway.Provisioners.Tests.Support;
 
 namespace KernelGateway.EndToEnd.Tests;

@@ -1,7 +1,6 @@
 using KernelGateway.Client;
 using KernelGateway.Contracts.Events;
 using KernelGateway.Contracts.Executions;
-using KernelGateway.EndToEnd.Tests.Support;
 
 namespace KernelGateway.EndToEnd.Tests;
 

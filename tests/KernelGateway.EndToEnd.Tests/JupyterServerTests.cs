@@ -3,7 +3,6 @@ using KernelGateway.Contracts.Errors;
 using KernelGateway.Contracts.Events;
 using KernelGateway.Contracts.Executions;
 using KernelGateway.Contracts.Sandboxes;
-using KernelGateway.EndToEnd.Tests.Support;
 using KernelGateway.Provisioners.Tests.Datalayer;
 
 namespace KernelGateway.EndToEnd.Tests;

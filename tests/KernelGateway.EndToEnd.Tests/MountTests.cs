@@ -2,7 +2,6 @@ using KernelGateway.Client;
 using KernelGateway.Contracts.Environments;
 using KernelGateway.Contracts.Events;
 using KernelGateway.Contracts.Sandboxes;
-using KernelGateway.EndToEnd.Tests.Support;
 
 namespace KernelGateway.EndToEnd.Tests;
 

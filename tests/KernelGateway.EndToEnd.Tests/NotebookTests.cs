@@ -2,7 +2,6 @@ using System.Globalization;
 using System.Text.Json;
 using KernelGateway.Client;
 using KernelGateway.Contracts.Events;
-using KernelGateway.EndToEnd.Tests.Support;
 
 namespace KernelGateway.EndToEnd.Tests;
 

@@ -1,6 +1,5 @@
 using System.Net;
 using System.Text.Json;
-using KernelGateway.EndToEnd.Tests.Support;
 
 namespace KernelGateway.EndToEnd.Tests;
 

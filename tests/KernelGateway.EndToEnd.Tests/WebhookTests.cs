@@ -1,6 +1,5 @@
 using KernelGateway.Client;
 using KernelGateway.Contracts.Webhooks;
-using KernelGateway.EndToEnd.Tests.Support;
 
 namespace KernelGateway.EndToEnd.Tests;
 

@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Text;
-using KernelGateway.Chaos.Tests.Support;
 
 namespace KernelGateway.Chaos.Tests.Nemesis;
 

@@ -4,7 +4,6 @@ using System.Text;
 using KernelGateway.Contracts.Sandboxes;
 using KernelGateway.Core.Egress;
 using KernelGateway.Core.Policies;
-using KernelGateway.Core.Tests.Support;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 

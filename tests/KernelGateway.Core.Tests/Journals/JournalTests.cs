@@ -1,7 +1,6 @@
 using System.Text;
 using KernelGateway.Core.Errors;
 using KernelGateway.Core.Journals;
-using KernelGateway.Core.Tests.Support;
 
 namespace KernelGateway.Core.Tests.Journals;
 

@@ -1,4 +1,3 @@
-using KernelGateway.Jupyter.Tests.Support;
 using Newtonsoft.Json.Linq;
 
 namespace KernelGateway.Jupyter.Tests.Files;

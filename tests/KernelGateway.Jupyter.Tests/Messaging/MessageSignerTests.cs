@@ -1,6 +1,5 @@
 using System.Text;
 using KernelGateway.Jupyter.Messaging;
-using KernelGateway.Jupyter.Tests.Support;
 using Newtonsoft.Json.Linq;
 
 namespace KernelGateway.Jupyter.Tests.Messaging;

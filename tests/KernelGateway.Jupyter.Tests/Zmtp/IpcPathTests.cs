@@ -1,6 +1,5 @@
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
-using KernelGateway.Jupyter.Tests.Support;
 using KernelGateway.Jupyter.Zmtp;
 using Microsoft.Win32.SafeHandles;
 

@@ -1,5 +1,4 @@
 using System.Buffers.Binary;
-using KernelGateway.Jupyter.Tests.Support;
 using KernelGateway.Jupyter.Zmtp;
 
 namespace KernelGateway.Jupyter.Tests.Zmtp;

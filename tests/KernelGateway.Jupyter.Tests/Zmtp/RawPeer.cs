@@ -1,7 +1,6 @@
 using System.Buffers.Binary;
 using System.Net;
 using System.Net.Sockets;
-using KernelGateway.Jupyter.Tests.Support;
 using KernelGateway.Jupyter.Zmtp;
 
 namespace KernelGateway.Jupyter.Tests.Zmtp;

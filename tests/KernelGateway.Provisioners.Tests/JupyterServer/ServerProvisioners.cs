@@ -2,7 +2,6 @@ using System.Net;
 using KernelGateway.Core.Egress;
 using KernelGateway.Core.Policies;
 using KernelGateway.Provisioners.JupyterServer;
-using KernelGateway.Provisioners.Tests.Support;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 
