@@ -58,7 +58,7 @@ public sealed class LifecycleTests : AbuseFixture
             await create.Should().ThrowAsync<OperationCanceledException>();
         }
 
-        await Wait.UntilAsync(async () => await CountAsync(cancellationToken) <= before, TimeSpan.FromSeconds(30), "what nobody waits for is removed");
+        await Wait.UntilAsync(async () => await CountAsync(cancellationToken) <= before, TimeSpan.FromSeconds(30), "what nobody waits for is removed", cancellationToken);
 
         async Task<int> CountAsync(CancellationToken token) => await Sandbox.ListAsync(Site.Attacker, cancellationToken: token).CountAsync(s => s.State is SandboxState.Running or SandboxState.Starting, token);
     }

@@ -36,9 +36,9 @@ public sealed class ResourceTests : AbuseFixture
             }
         }
 
-        ProcessEnds.ProcessesOf(sandbox.Id).Count.Should().BeLessThanOrEqualTo(64);
+        HostProcesses.ProcessesOf(sandbox.Id).Count.Should().BeLessThanOrEqualTo(64);
         await sandbox.TerminateAsync(TimeSpan.Zero, cancellationToken);
-        ProcessEnds.ProcessesOf(sandbox.Id).Should().BeEmpty();
+        HostProcesses.ProcessesOf(sandbox.Id).Should().BeEmpty();
     }
 
     [Test]
@@ -150,7 +150,7 @@ public sealed class ResourceTests : AbuseFixture
         var result = await sandbox.RunCodeAsync("from IPython.display import display\ndisplay({'image/png': 'x' * 100_000_000}, raw=True)\nprint('after')", cancellationToken: cancellationToken);
 
         result.Stdout.Should().Be("after\n", "what follows is not lost");
-        var omitted = await FirstAsync<OmittedEvent>(sandbox, result.Execution.FirstSequence - 1, cancellationToken);
+        var omitted = await sandbox.FirstAsync<OmittedEvent>(result.Execution.FirstSequence - 1, cancellationToken);
         omitted.Bytes.Should().BeGreaterThan(90_000_000);
     }
 
@@ -199,20 +199,6 @@ public sealed class ResourceTests : AbuseFixture
 
         result.Success.Should().BeFalse();
         result.Status.Should().BeOneOf(ExecutionStatus.Error, ExecutionStatus.Timeout, ExecutionStatus.KernelDied);
-    }
-
-    private static async Task<T> FirstAsync<T>(Sandbox sandbox, long after, CancellationToken cancellationToken)
-        where T : SandboxEvent
-    {
-        await foreach (var one in sandbox.EventsAsync(after, cancellationToken))
-        {
-            if (one is T found)
-            {
-                return found;
-            }
-        }
-
-        throw new AssertionException($"The events ended without a {typeof(T).Name}.");
     }
 
     private static long AvailableMb() => long.Parse(

@@ -47,11 +47,7 @@ public sealed class Site
         await site.Gateway.DisposeAsync();
     }
 
-    internal HttpClient HttpAs(string? key) => new()
-    {
-        BaseAddress = Gateway.Address,
-        DefaultRequestHeaders = { Authorization = key is null ? null : new("Bearer", key) },
-    };
+    internal HttpClient HttpAs(string? key) => Gateway.HttpAs(key);
 
     private async Task<Site> OpenAsync()
     {
@@ -73,7 +69,7 @@ public sealed class Site
 
     private async Task<(string Key, KernelGatewayClient Client)> UserAsync(string owner)
     {
-        using var admin = HttpAs(Gateway.Key);
+        using var admin = Gateway.Http();
         using var answer = await admin.PostAsJsonAsync("/api/v1/keys", new { owner });
         var key = (await answer.Content.ReadFromJsonAsync<JsonElement>()).GetProperty("key").GetString()!;
         return (key, new KernelGatewayClient(new KernelGatewayClientOptions { BaseAddress = Gateway.Address, ApiKey = key }));

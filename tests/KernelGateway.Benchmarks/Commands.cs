@@ -11,7 +11,7 @@ internal static class Commands
 
     public static async Task CompareAsync(GatewayProcess gateway, int count, Report report)
     {
-        await using var sdk = gateway.Sdk();
+        await using var sdk = gateway.Client();
         using var http = gateway.Http();
         await using var sandbox = await Sandbox.CreateAsync(sdk);
         Samples bare = new(), rest = new(), hub = new();

@@ -11,8 +11,8 @@ internal static class Memory
 
     public static async Task MeasureAsync(Report report)
     {
-        await using var gateway = await GatewayProcess.StartAsync();
-        await using var sdk = gateway.Sdk();
+        await using var gateway = await GatewayProcess.StartNewAsync();
+        await using var sdk = gateway.Client();
 
         // The first ones pay for what is compiled and loaded once.
         await AddAsync(sdk, 3, "pass", end: true);
@@ -49,6 +49,7 @@ internal static class Memory
 
     private static async Task<long> SettledAsync(GatewayProcess gateway)
     {
+        // Time is all there is to wait for: what is collected and given back is nobody's event.
         await Task.Delay(Settling);
         return gateway.ResidentBytes;
     }

@@ -28,7 +28,7 @@ internal static class NoisyNeighbour
 
     public static async Task CompareAsync(GatewayProcess gateway, int count, Report report)
     {
-        await using var sdk = gateway.Sdk();
+        await using var sdk = gateway.Client();
         await using var quiet = await Sandbox.CreateAsync(sdk);
         await using var noisy = await Sandbox.CreateAsync(sdk, new CreateSandboxRequest { Pids = 64, Cpu = 1 });
         Samples during = new(), without = new();

@@ -12,7 +12,7 @@ internal static class PrintedLines
         var code = $"for i in range({lines}): print(i{(flush ? ", flush=True" : "")})";
         var kernel = await raw.StartAsync(KernelKind.Launcher);
         await raw.ConnectAsync(kernel);
-        await using var sdk = gateway.Sdk();
+        await using var sdk = gateway.Client();
         await using var sandbox = await Sandbox.CreateAsync(sdk);
         Samples ours = new(), theirs = new();
         for (var round = -1; round < rounds; round++)

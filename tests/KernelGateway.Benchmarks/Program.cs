@@ -23,7 +23,7 @@ if (Wants("client"))
 
 if (Wants("gateway") || Wants("lines") || Wants("create") || Wants("commands") || Wants("noise"))
 {
-    await using var gateway = await GatewayProcess.StartAsync();
+    await using var gateway = await GatewayProcess.StartNewAsync();
     if (Wants("gateway"))
     {
         await RoundTrips.CompareGatewayAsync(raw, gateway, quick ? 50 : 400, report);

@@ -49,7 +49,7 @@ internal static class RoundTrips
     {
         var kernel = await raw.StartAsync(KernelKind.Launcher);
         await raw.ConnectAsync(kernel);
-        await using var sdk = gateway.Sdk();
+        await using var sdk = gateway.Client();
         using var http = gateway.Http();
         await using var overHub = await Sandbox.CreateAsync(sdk);
         await using var overRest = await Sandbox.CreateAsync(sdk);

@@ -28,8 +28,8 @@ public sealed class DatabaseFaultTests
         {
             await File.WriteAllBytesAsync(path, damage(good));
             var said = await gateway.StartAnotherAsync();
-            said.ExitCode.Should().Be(1, "{0}, seed {1}: {2}", name, ChaosSettings.Seed, said.Said);
-            said.Said.Should().Contain($"The gateway cannot start:\n  - The database '{path}'").And.Contain("Restore it from a copy, or move it away");
+            said.ExitCode.Should().Be(1, "{0}, seed {1}: {2}", name, ChaosSettings.Seed, said.Output);
+            said.Output.Should().Contain($"The gateway cannot start:\n  - The database '{path}'").And.Contain("Restore it from a copy, or move it away");
         }
 
         await File.WriteAllBytesAsync(path, good);
@@ -44,17 +44,17 @@ public sealed class DatabaseFaultTests
     public async Task C10_On_a_read_only_disk_the_gateway_refuses_to_start_and_says_so()
     {
         Requires.Root();
-        var folder = Directory.CreateTempSubdirectory("kg-").FullName;
-        using var disk = SmallDisk.Mount(folder, "16m");
-        await using var gateway = await ChaosGateway.StartOnAsync(Path.Combine(folder, "d"), []);
+        using var folder = new TemporaryFolder();
+        await using var disk = await SmallDisk.MountAsync(folder.Path, "16m");
+        await using var gateway = await ChaosGateway.StartOnAsync(folder.Of("d"), []);
         await gateway.StopAsync();
-        await Programs.RunAsync("mount", ["-o", "remount,ro", folder]);
+        await ChildProcess.RunAsync("mount", "-o", "remount,ro", folder.Path);
 
         var said = await gateway.StartAnotherAsync();
 
-        await Programs.RunAsync("mount", ["-o", "remount,rw", folder]);
-        said.ExitCode.Should().Be(1, said.Said);
-        said.Said.Should().Contain("The gateway cannot start:\n").And.Contain("Read-only file system").And.NotContain("Another gateway");
+        await ChildProcess.RunAsync("mount", "-o", "remount,rw", folder.Path);
+        said.ExitCode.Should().Be(1, said.Output);
+        said.Output.Should().Contain("The gateway cannot start:\n").And.Contain("Read-only file system").And.NotContain("Another gateway");
     }
 
     private static byte[] Flip(byte[] bytes, int at)

@@ -15,15 +15,15 @@ public sealed class DiskFullTests
     {
         Requires.Root();
         const int Lines = 40_000;
-        var folder = Directory.CreateTempSubdirectory("kg-").FullName;
-        using var disk = SmallDisk.Mount(folder, "64m");
-        await using (var gateway = await ChaosGateway.StartOnAsync(Path.Combine(folder, "d"), [], ("Gateway:Sandboxes:MaxQueuedExecutions", "10000")))
+        using var folder = new TemporaryFolder();
+        await using var disk = await SmallDisk.MountAsync(folder.Path, "64m");
+        await using (var gateway = await ChaosGateway.StartOnAsync(folder.Of("d"), [], ("Gateway:Sandboxes:MaxQueuedExecutions", "10000")))
         {
             await using var client = gateway.PatientClient();
             var sandbox = await Sandbox.CreateAsync(client);
             await sandbox.RunCodeAsync("kept = 'still here'");
-            var ballast = Path.Combine(folder, "ballast");
-            await Programs.RunAsync("fallocate", ["-l", FreeBut(folder, 3 << 20), ballast]);
+            var ballast = folder.Of("ballast");
+            await ChildProcess.RunAsync("fallocate", "-l", FreeBut(folder.Path, 3 << 20), ballast);
             var run = await sandbox.StartCodeAsync($"for i in range({Lines}): print(i, '.' * 100, flush=True)");
             using var http = gateway.Http();
             var refused = "";

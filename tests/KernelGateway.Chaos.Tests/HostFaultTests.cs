@@ -26,11 +26,11 @@ public sealed class HostFaultTests
     [Deadline(300)]
     public async Task C18_A_runtime_that_fails_or_writes_garbage_or_hangs_makes_no_half_sandbox_and_is_quoted()
     {
-        var folder = Directory.CreateTempSubdirectory("kg-").FullName;
-        var program = Path.Combine(folder, "runtime");
+        using var folder = new TemporaryFolder();
+        var program = folder.Of("runtime");
         await File.WriteAllTextAsync(program, Runtime);
         File.SetUnixFileMode(program, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
-        var mode = Path.Combine(folder, "mode");
+        var mode = folder.Of("mode");
         await File.WriteAllTextAsync(mode, "work");
         var parent = ChaosGateway.NewCgroupParent();
         await using (var gateway = await ChaosGateway.StartAsync(("Gateway:Local:RuntimePath", program), ("Gateway:Local:CgroupParent", parent), ("Gateway:Sandboxes:DefaultVariant", "local")))
@@ -54,7 +54,6 @@ public sealed class HostFaultTests
         }
 
         HostTraces.RemoveGroups(parent);
-        Directory.Delete(folder, recursive: true);
     }
 
     [Test]
@@ -149,7 +148,7 @@ public sealed class HostFaultTests
             var victim = await Sandbox.CreateAsync(client, new CreateSandboxRequest { Variant = "local" });
             await using var other = await Sandbox.CreateAsync(client);
 
-            ProcessEnds.KillAllOf(victim.Id);
+            HostProcesses.KillAllOf(victim.Id);
 
             await Wait.UntilAsync(async () => (await victim.RefreshAsync()).State == SandboxState.Failed, TimeSpan.FromSeconds(30), "it is failed");
             victim.Info.StateReason.Should().NotBeNullOrEmpty();
@@ -161,6 +160,6 @@ public sealed class HostFaultTests
     }
 
     private static async Task LimitAsync(GatewayProcess gateway, int descriptors) =>
-        (await Programs.RunAsync("prlimit", ["--pid", gateway.ProcessId.ToString(CultureInfo.InvariantCulture), string.Create(CultureInfo.InvariantCulture, $"--nofile={descriptors}:")]))
+        (await ChildProcess.RunAsync("prlimit", "--pid", gateway.ProcessId.ToString(CultureInfo.InvariantCulture), string.Create(CultureInfo.InvariantCulture, $"--nofile={descriptors}:")))
             .ExitCode.Should().Be(0);
 }

@@ -20,14 +20,14 @@ public sealed class JournalFaultTests
         var seed = ChaosSettings.Seed;
         TestContext.Progress.WriteLine($"KG_CHAOS_SEED={seed}");
         var random = new Random(seed);
-        var template = Directory.CreateTempSubdirectory("kg-").FullName;
+        using var template = new TemporaryFolder();
         var options = new JournalOptions { SegmentBytes = 64 << 10 };
-        var texts = WriteTemplate(template, options, random);
+        var texts = WriteTemplate(template.Path, options, random);
         var timeIsUp = ChaosSettings.TimeIsUp("MUTATIONS");
         var (done, wrong) = (0, new List<string>());
         for (; done < ChaosSettings.Mutations && !timeIsUp() && wrong.Count == 0; done++)
         {
-            var folder = Copy(template);
+            var folder = Copy(template.Path);
             var mutation = Mutation.Apply(random, folder);
             var read = new List<JournalEntry>();
             using (var store = FileJournalStore.Open(folder, options, read.Add))
@@ -38,7 +38,6 @@ public sealed class JournalFaultTests
             Directory.Delete(folder, recursive: true);
         }
 
-        Directory.Delete(template, recursive: true);
         Figures.Report("journal mutations", done);
         Figures.Report("journal mutations judged wrongly", wrong.Count);
         wrong.Should().BeEmpty("seed {0}", seed);

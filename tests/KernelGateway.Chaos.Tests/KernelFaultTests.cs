@@ -27,7 +27,7 @@ public sealed class KernelFaultTests
         await using var client = gateway.PatientClient();
         await using var sandbox = await Sandbox.CreateAsync(client);
         var run = await sandbox.StartCodeAsync($"print('begun', flush=True)\nfor i in range({Lines}): print(i, flush=True)\nopen('done', 'w').close()");
-        await FirstLineAsync(run);
+        await run.FirstAsync<OutputEvent>();
         gateway.Signal(SigStop);
         var frozen = Task.Delay(frozenFor, TimeProvider.System, CancellationToken.None);
         var work = Path.Combine(gateway.DataFolder, "hosts", "eval");
@@ -106,7 +106,7 @@ public sealed class KernelFaultTests
         await using var client = gateway.PatientClient();
         await using var sandbox = await Sandbox.CreateAsync(client);
         var pid = int.Parse((await sandbox.RunCodeAsync("import os; print(os.getpid())")).Stdout, CultureInfo.InvariantCulture);
-        await Programs.RunAsync("kill", ["-STOP", pid.ToString(CultureInfo.InvariantCulture)]);
+        await ChildProcess.RunAsync("kill", "-STOP", pid.ToString(CultureInfo.InvariantCulture));
 
         var result = await sandbox.RunCodeAsync("1 + 1", new RunCodeOptions { Timeout = TimeSpan.FromSeconds(1) });
 
@@ -128,14 +128,14 @@ public sealed class KernelFaultTests
         var pid = int.Parse((await sandbox.RunCodeAsync("import ctypes, os, signal; print(os.getpid())")).Stdout, CultureInfo.InvariantCulture);
 
         var run = await sandbox.StartCodeAsync($"print('begun', flush=True)\n{code}\nprint('went on')");
-        await FirstLineAsync(run);
+        await run.FirstAsync<OutputEvent>();
         var began = Stopwatch.GetTimestamp();
-        var reported = await StateAsync(sandbox, 0, e => e.State == KernelState.Unresponsive);
+        var reported = await sandbox.FirstAsync<KernelStateEvent>(0, CancellationToken.None, e => e.State == KernelState.Unresponsive);
         var seconds = Stopwatch.GetElapsedTime(began).TotalSeconds;
         var context = (await sandbox.RefreshAsync()).Contexts[0];
         if (stopped)
         {
-            await Programs.RunAsync("kill", ["-CONT", pid.ToString(CultureInfo.InvariantCulture)]);
+            await ChildProcess.RunAsync("kill", "-CONT", pid.ToString(CultureInfo.InvariantCulture));
         }
 
         Figures.Report("C6 unresponsive seen after s", seconds);
@@ -144,32 +144,8 @@ public sealed class KernelFaultTests
         context.State.Should().Be(KernelState.Unresponsive);
         context.Reason.Should().Be(reported.Reason);
         (await run.WaitAsync()).Stdout.Should().Be("begun\nwent on\n");
-        await StateAsync(sandbox, reported.Sequence, e => e is { ExecutionId: null, State: KernelState.Idle or KernelState.Busy });
+        await sandbox.FirstAsync<KernelStateEvent>(reported.Sequence, CancellationToken.None, e => e is { ExecutionId: null, State: KernelState.Idle or KernelState.Busy });
         (await sandbox.RefreshAsync()).Contexts[0].Should().BeEquivalentTo(new { State = KernelState.Idle, Reason = (string?)null });
-    }
-
-    private static async Task<KernelStateEvent> StateAsync(Sandbox sandbox, long after, Func<KernelStateEvent, bool> wanted)
-    {
-        await foreach (var one in sandbox.EventsAsync(after))
-        {
-            if (one is KernelStateEvent state && wanted(state))
-            {
-                return state;
-            }
-        }
-
-        throw new AssertionException("The state did not come.");
-    }
-
-    private static async Task FirstLineAsync(RunningCode run)
-    {
-        await foreach (var one in run.Events())
-        {
-            if (one is OutputEvent)
-            {
-                return;
-            }
-        }
     }
 
     private static async Task<List<double>> LatenciesAsync(Sandbox sandbox, Task until)

@@ -29,22 +29,23 @@ public sealed class KillTests
             await using var asker = await Sandbox.CreateAsync(client);
             await printer.RunCodeAsync("kept = 'still here'");
             var asking = await asker.StartCodeAsync("answer = input('Well? ')\nprint('got', answer)");
-            await FirstAsync<InputRequestEvent>(asking);
+            await asking.FirstAsync<InputRequestEvent>();
             var printing = await printer.StartCodeAsync(
                 $"import time\nfor i in range({Lines}):\n    print(i, flush=True)\n    if i % 100 == 0: time.sleep(0.15)\n    if i == {Lines - LastLines}: input()");
             var seen = new SeenLines();
-            var reading = ReadAsync(printing, seen);
+            var reading = seen.ReadAsync(printing);
             var attacker = new Attacker(gateway, random, [printer.Id, asker.Id]);
             var killsWhilePrinting = 0;
             for (var kill = 1; kill <= Kills; kill++)
             {
                 killsWhilePrinting += seen.Lines.Count < Lines - LastLines ? 1 : 0;
+                // At any moment, not at one that something announces.
                 await Task.Delay(TimeSpan.FromMilliseconds(random.Next(400)), TimeProvider.System, CancellationToken.None);
                 await attacker.KillAsync("kill");
                 await attacker.StartAsync(null);
             }
 
-            await FirstAsync<InputRequestEvent>(printing);
+            await printing.FirstAsync<InputRequestEvent>();
             await printing.ReplyInputAsync("");
             var finished = await reading;
             var bareStart = await BareStartAsync(gateway);
@@ -75,33 +76,5 @@ public sealed class KillTests
         }
 
         return Stopwatch.GetElapsedTime(began).TotalSeconds / 3;
-    }
-
-    private static async Task<ExecutionFinishedEvent> ReadAsync(RunningCode run, SeenLines seen)
-    {
-        await foreach (var one in run.Events())
-        {
-            seen.Take(one);
-            if (one is ExecutionFinishedEvent finished)
-            {
-                return finished;
-            }
-        }
-
-        throw new AssertionException($"The events ended after {seen.Lines.Count} lines.");
-    }
-
-    private static async Task FirstAsync<T>(RunningCode run)
-        where T : SandboxEvent
-    {
-        await foreach (var one in run.Events())
-        {
-            if (one is T)
-            {
-                return;
-            }
-        }
-
-        throw new AssertionException($"No {typeof(T).Name} came.");
     }
 }

@@ -17,8 +17,8 @@ public sealed class SecondGatewayTests
 
         var second = await gateway.StartAnotherAsync();
 
-        second.ExitCode.Should().Be(1, second.Said);
-        second.Said.Should().Contain("The gateway cannot start:\n  - Another gateway uses the data folder");
+        second.ExitCode.Should().Be(1, second.Output);
+        second.Output.Should().Contain("The gateway cannot start:\n  - Another gateway uses the data folder");
         (await sandbox.RunCodeAsync("x + 1")).Text.Should().Be("2");
     }
 }

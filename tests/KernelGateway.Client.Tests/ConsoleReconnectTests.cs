@@ -10,7 +10,7 @@ namespace KernelGateway.Client.Tests;
 /// <summary>The sample as its users start it: a process of its own.</summary>
 [Parallelizable(ParallelScope.All)]
 [FixtureLifeCycle(LifeCycle.InstancePerTestCase)]
-public sealed partial class ConsoleReconnectTests : GatewayFixture
+public sealed partial class ConsoleReconnectTests : FakeGatewayFixture
 {
     private const int Killed = 128 + 9;
 
@@ -93,29 +93,13 @@ public sealed partial class ConsoleReconnectTests : GatewayFixture
 
     private async Task<(int Code, string Output)> StartAsync(params string[] arguments)
     {
-        var start = new ProcessStartInfo("dotnet") { RedirectStandardOutput = true, RedirectStandardError = true };
-        start.ArgumentList.Add(Path.Combine(AppContext.BaseDirectory, "console-reconnect.dll"));
-        foreach (var argument in arguments.Concat(["--url", Gateway.Address.ToString(), "--place", _place]))
-        {
-            start.ArgumentList.Add(argument);
-        }
-
-        start.Environment[KernelGatewayClientOptions.ApiKeyVariable] = FakeState.Key;
-        using var process = Process.Start(start)!;
-        try
-        {
-            var output = process.StandardOutput.ReadToEndAsync(Deadline);
-            var errors = process.StandardError.ReadToEndAsync(Deadline);
-            await process.WaitForExitAsync(Deadline);
-            var said = await output + await errors;
-            TestContext.Out.WriteLine(said);
-            return (process.ExitCode, said);
-        }
-        catch (OperationCanceledException)
-        {
-            process.Kill();
-            throw;
-        }
+        var (exitCode, said) = await ChildProcess.RunAsync(
+            "dotnet",
+            [Path.Combine(AppContext.BaseDirectory, "console-reconnect.dll"), .. arguments, "--url", Gateway.Address.ToString(), "--place", _place],
+            [(KernelGatewayClientOptions.ApiKeyVariable, FakeState.Key)],
+            Deadline);
+        TestContext.Out.WriteLine(said);
+        return (exitCode, said);
     }
 
     /// <summary>Does what the sample's Python would do, in pieces that are not whole lines.</summary>
@@ -136,7 +120,7 @@ public sealed partial class ConsoleReconnectTests : GatewayFixture
 
             if (pause > 0)
             {
-                await Task.Delay(TimeSpan.FromSeconds(pause), TimeProvider.System);
+                await Task.Delay(TimeSpan.FromSeconds(pause), TimeProvider.System); // As the Python does.
             }
         }
 

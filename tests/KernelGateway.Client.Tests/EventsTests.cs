@@ -6,7 +6,7 @@ namespace KernelGateway.Client.Tests;
 
 [Parallelizable(ParallelScope.All)]
 [FixtureLifeCycle(LifeCycle.InstancePerTestCase)]
-public sealed class EventsTests : GatewayFixture
+public sealed class EventsTests : FakeGatewayFixture
 {
     [Test]
     public async Task Every_event_comes_once_and_in_order_wherever_the_connection_is_cut([Values(1, 2, 3)] int seed)

@@ -6,7 +6,7 @@ namespace KernelGateway.Client.Tests;
 
 [Parallelizable(ParallelScope.All)]
 [FixtureLifeCycle(LifeCycle.InstancePerTestCase)]
-public sealed class InputTests : GatewayFixture
+public sealed class InputTests : FakeGatewayFixture
 {
     [Test]
     public async Task Questions_of_the_code_are_answered_in_turn()

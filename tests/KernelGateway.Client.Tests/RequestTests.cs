@@ -8,7 +8,7 @@ namespace KernelGateway.Client.Tests;
 
 [Parallelizable(ParallelScope.All)]
 [FixtureLifeCycle(LifeCycle.InstancePerTestCase)]
-public sealed class RequestTests : GatewayFixture
+public sealed class RequestTests : FakeGatewayFixture
 {
     [Test]
     public async Task A_sandbox_is_created_once_though_the_answer_is_lost()

@@ -6,7 +6,7 @@ namespace KernelGateway.Client.Tests;
 
 [Parallelizable(ParallelScope.All)]
 [FixtureLifeCycle(LifeCycle.InstancePerTestCase)]
-public sealed class RunCodeTests : GatewayFixture
+public sealed class RunCodeTests : FakeGatewayFixture
 {
     [Test]
     public async Task Lines_arrive_whole_while_the_code_still_runs()

@@ -5,7 +5,7 @@ namespace KernelGateway.Client.Tests;
 
 [Parallelizable(ParallelScope.All)]
 [FixtureLifeCycle(LifeCycle.InstancePerTestCase)]
-public sealed class SandboxTests : GatewayFixture
+public sealed class SandboxTests : FakeGatewayFixture
 {
     [Test]
     public async Task Leaving_the_block_ends_a_sandbox_that_was_created_there()

@@ -18,7 +18,7 @@ public sealed class ArrowsTests
     };
 
     private static IEnumerable<string> Projects => Directory
-        .EnumerateDirectories(Path.Combine(Root(), "src"), "KernelGateway.*")
+        .EnumerateDirectories(Path.Combine(Repository.Root, "src"), "KernelGateway.*")
         .Select(d => Path.GetFileName(d)["KernelGateway.".Length..]);
 
     [Test]
@@ -27,7 +27,7 @@ public sealed class ArrowsTests
     [TestCaseSource(nameof(Projects))]
     public void A_project_refers_only_to_those_below_it(string project)
     {
-        var file = Path.Combine(Root(), "src", $"KernelGateway.{project}", $"KernelGateway.{project}.csproj");
+        var file = Path.Combine(Repository.Root, "src", $"KernelGateway.{project}", $"KernelGateway.{project}.csproj");
         var references = XDocument.Load(file).Descendants("ProjectReference")
             .Select(r => Path.GetFileNameWithoutExtension((string)r.Attribute("Include")!)["KernelGateway.".Length..]);
         references.Should().BeSubsetOf(Allowed[project]);
@@ -37,20 +37,9 @@ public sealed class ArrowsTests
     public void Nothing_else_stands_at_the_top_level()
     {
         string[] agreed = ["src", "tests", "kernel-images", "samples", "KernelGateway.sln", "Directory.Packages.props", "README.md", "LICENSE"];
-        Directory.EnumerateFileSystemEntries(Root())
+        Directory.EnumerateFileSystemEntries(Repository.Root)
             .Select(Path.GetFileName)
             .Where(name => name![0] != '.')
             .Should().BeSubsetOf(agreed);
-    }
-
-    private static string Root()
-    {
-        var folder = new DirectoryInfo(TestContext.CurrentContext.TestDirectory);
-        while (!File.Exists(Path.Combine(folder!.FullName, "KernelGateway.sln")))
-        {
-            folder = folder.Parent;
-        }
-
-        return folder.FullName;
     }
 }

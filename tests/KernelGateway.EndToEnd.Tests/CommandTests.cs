@@ -38,7 +38,7 @@ public sealed class CommandTests : GatewayFixture
         await using var sandbox = await Sandbox.CreateAsync(Client, null, cancellationToken);
         var command = await sandbox.Commands.ExecAsync(["cat"], new CommandOptions { KeepStdinOpen = true }, cancellationToken);
         await command.WriteStdinAsync("one\n", cancellationToken);
-        (await FirstAsync<CommandOutputEvent>(sandbox, command.Info.FirstSequence, cancellationToken)).Text.Should().Be("one\n");
+        (await sandbox.FirstAsync<CommandOutputEvent>(command.Info.FirstSequence, cancellationToken)).Text.Should().Be("one\n");
 
         var again = await sandbox.Commands.GetAsync(command.Id, null, cancellationToken);
         again.Info.State.Should().Be(CommandState.Running);
@@ -111,7 +111,7 @@ public sealed class CommandTests : GatewayFixture
 
         for (var kill = 0; kill < 3; kill++)
         {
-            await FirstAsync<CommandOutputEvent>(sandbox, (await sandbox.RefreshAsync(cancellationToken)).LastSequence, cancellationToken);
+            await sandbox.FirstAsync<CommandOutputEvent>((await sandbox.RefreshAsync(cancellationToken)).LastSequence, cancellationToken);
             await gateway.KillAsync();
             await gateway.StartAsync();
         }
@@ -129,9 +129,9 @@ public sealed class CommandTests : GatewayFixture
         await using var client = gateway.Client();
         await using var sandbox = await Sandbox.CreateAsync(client, null, cancellationToken);
         var command = await sandbox.Commands.StartAsync("echo begun; sleep 1; seq 5000; exit 6", null, cancellationToken);
-        await FirstAsync<CommandOutputEvent>(sandbox, command.Info.FirstSequence, cancellationToken);
+        await sandbox.FirstAsync<CommandOutputEvent>(command.Info.FirstSequence, cancellationToken);
         await gateway.KillAsync();
-        await ProcessEnds.WhenQuietAsync(Path.Combine(gateway.DataFolder, "hosts"), TimeSpan.FromSeconds(2));
+        await QuietFolder.WaitForAsync(Path.Combine(gateway.DataFolder, "hosts"));
 
         await gateway.StartAsync();
 
@@ -150,7 +150,7 @@ public sealed class CommandTests : GatewayFixture
         await sandbox.Commands.RunAsync("true", null, cancellationToken);
         var command = await sandbox.Commands.StartAsync("head -c 60000000 /dev/zero | tr '\\0' 'x'; exit 2", null, cancellationToken);
         await gateway.KillAsync();
-        await ProcessEnds.WhenQuietAsync(Path.Combine(gateway.DataFolder, "hosts"), TimeSpan.FromSeconds(2));
+        await QuietFolder.WaitForAsync(Path.Combine(gateway.DataFolder, "hosts"));
         var logs = Directory.EnumerateFiles(Path.Combine(gateway.DataFolder, "hosts"), "*.seg", new EnumerationOptions { RecurseSubdirectories = true, IgnoreInaccessible = true, AttributesToSkip = FileAttributes.ReparsePoint })
             .Where(path => path.Contains(command.Id, StringComparison.Ordinal)).Sum(path => new FileInfo(path).Length);
         TestContext.Out.WriteLine($"{logs} bytes of the log lay unread.");

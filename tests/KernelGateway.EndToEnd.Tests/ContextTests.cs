@@ -4,7 +4,6 @@ using KernelGateway.Contracts.Errors;
 using KernelGateway.Contracts.Events;
 using KernelGateway.Contracts.Executions;
 using KernelGateway.Contracts.Sandboxes;
-using KernelGateway.EndToEnd.Tests.Support;
 
 namespace KernelGateway.EndToEnd.Tests;
 
@@ -28,7 +27,7 @@ public sealed class ContextTests
         await BegunAsync(sandbox, first);
         await BegunAsync(sandbox, other);
         await gateway.KillAsync();
-        await ProcessEnds.WhenQuietAsync(Path.Combine(gateway.DataFolder, "hosts"), TimeSpan.FromSeconds(2));
+        await QuietFolder.WaitForAsync(Path.Combine(gateway.DataFolder, "hosts"));
 
         await gateway.StartAsync();
 
@@ -84,7 +83,7 @@ public sealed class ContextTests
     }
 
     private static int Kernels(string sandboxId) =>
-        ProcessEnds.ProcessesOf(sandboxId).Count(pid => ProcessEnds.CommandLineOf(pid).Contains("kernel.py", StringComparison.Ordinal));
+        HostProcesses.ProcessesOf(sandboxId).Count(pid => HostProcesses.CommandLineOf(pid).Contains("kernel.py", StringComparison.Ordinal));
 
     private static async Task BegunAsync(Sandbox sandbox, RunningCode run)
     {

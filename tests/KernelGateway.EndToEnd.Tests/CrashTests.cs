@@ -3,69 +3,69 @@ using KernelGateway.Client;
 using KernelGateway.Contracts.Events;
 using KernelGateway.Contracts.Executions;
 using KernelGateway.Contracts.Sandboxes;
-using KernelGateway.EndToEnd.Tests.Support;
 
 namespace KernelGateway.EndToEnd.Tests;
 
 /// <summary>What a crash of the gateway must not cost: kernels, variables, lines, questions.</summary>
+[CancelAfter(120_000)]
 public sealed class CrashTests
 {
     [Test]
-    public async Task A_run_that_went_on_without_the_gateway_is_finished_when_it_comes_back_with_all_its_output()
+    public async Task A_run_that_went_on_without_the_gateway_is_finished_when_it_comes_back_with_all_its_output(CancellationToken cancellationToken)
     {
         await using var gateway = await GatewayProcess.StartNewAsync();
         await using var client = gateway.Client();
-        await using var sandbox = await Sandbox.CreateAsync(client);
-        var run = await sandbox.StartCodeAsync("import time\nprint('begun', flush=True)\ntime.sleep(1)\nfor i in range(1000): print(i, flush=True)\n6*7");
-        await FirstAsync<OutputEvent>(sandbox, run.FirstSequence);
+        await using var sandbox = await Sandbox.CreateAsync(client, cancellationToken: cancellationToken);
+        var run = await sandbox.StartCodeAsync("import time\nprint('begun', flush=True)\ntime.sleep(1)\nfor i in range(1000): print(i, flush=True)\n6*7", cancellationToken: cancellationToken);
+        await sandbox.FirstAsync<OutputEvent>(run.FirstSequence, cancellationToken);
         await gateway.KillAsync();
-        await ProcessEnds.WhenQuietAsync(Path.Combine(gateway.DataFolder, "hosts"), TimeSpan.FromSeconds(2));
+        await QuietFolder.WaitForAsync(Path.Combine(gateway.DataFolder, "hosts"));
 
         await gateway.StartAsync();
 
-        var result = await run.WaitAsync();
+        var result = await run.WaitAsync(cancellationToken);
         result.Status.Should().Be(ExecutionStatus.Ok);
         result.Text.Should().Be("42");
         result.Lines.Select(l => l.Line).Should().Equal(["begun", .. Enumerable.Range(0, 1000).Select(i => i.ToString(CultureInfo.InvariantCulture))]);
     }
 
     [Test]
-    public async Task A_kernel_that_died_while_the_gateway_was_away_says_how_and_its_sandbox_lives_on()
+    public async Task A_kernel_that_died_while_the_gateway_was_away_says_how_and_its_sandbox_lives_on(CancellationToken cancellationToken)
     {
         await using var gateway = await GatewayProcess.StartNewAsync();
         await using var client = gateway.Client();
-        await using var sandbox = await Sandbox.CreateAsync(client);
-        await sandbox.RunCodeAsync("open('/workspace/kept', 'w').write('file')");
-        var run = await sandbox.StartCodeAsync("import os, time\nprint('begun', flush=True)\ntime.sleep(1)\nprint('last words', flush=True)\nos._exit(3)");
-        await FirstAsync<OutputEvent>(sandbox, run.FirstSequence);
+        await using var sandbox = await Sandbox.CreateAsync(client, cancellationToken: cancellationToken);
+        await sandbox.RunCodeAsync("open('/workspace/kept', 'w').write('file')", cancellationToken: cancellationToken);
+        var run = await sandbox.StartCodeAsync("import os, time\nprint('begun', flush=True)\ntime.sleep(1)\nprint('last words', flush=True)\nos._exit(3)", cancellationToken: cancellationToken);
+        await sandbox.FirstAsync<OutputEvent>(run.FirstSequence, cancellationToken);
         await gateway.KillAsync();
-        await ProcessEnds.WhenQuietAsync(Path.Combine(gateway.DataFolder, "hosts"), TimeSpan.FromSeconds(2));
+        await QuietFolder.WaitForAsync(Path.Combine(gateway.DataFolder, "hosts"));
 
         await gateway.StartAsync();
 
-        var result = await run.WaitAsync();
+        var result = await run.WaitAsync(cancellationToken);
         result.Status.Should().Be(ExecutionStatus.KernelDied);
         result.Execution.Reason.Should().Contain("code 3");
         result.Stdout.Should().Be("begun\nlast words\n");
-        await sandbox.RestartAsync();
-        (await sandbox.RunCodeAsync("open('/workspace/kept').read()")).Text.Should().Be("'file'");
+        await sandbox.RestartAsync(cancellationToken: cancellationToken);
+        (await sandbox.RunCodeAsync("open('/workspace/kept').read()", cancellationToken: cancellationToken)).Text.Should().Be("'file'");
     }
 
     [Test]
-    public async Task A_sandbox_whose_container_is_gone_is_lost_and_says_so()
+    public async Task A_sandbox_whose_container_is_gone_is_lost_and_says_so(CancellationToken cancellationToken)
     {
         await using var gateway = await GatewayProcess.StartNewAsync();
         await using var client = gateway.Client();
-        await using var sandbox = await Sandbox.CreateAsync(client);
-        var pid = int.Parse((await sandbox.RunCodeAsync("import os; print(open('/proc/self/stat').read().split()[0])")).Stdout, CultureInfo.InvariantCulture);
+        await using var sandbox = await Sandbox.CreateAsync(client, cancellationToken: cancellationToken);
+        var pid = int.Parse((await sandbox.RunCodeAsync("import os; print(open('/proc/self/stat').read().split()[0])", cancellationToken: cancellationToken)).Stdout, CultureInfo.InvariantCulture);
         pid.Should().BePositive();
         await gateway.KillAsync();
-        ProcessEnds.KillAllOf(sandbox.Id);
+        HostProcesses.KillAllOf(sandbox.Id);
 
         await gateway.StartAsync();
 
-        await FirstAsync<SandboxStateEvent>(sandbox, 0, e => e.State == SandboxState.Lost);
-        var info = await sandbox.RefreshAsync();
+        await sandbox.FirstAsync<SandboxStateEvent>(0, cancellationToken, e => e.State == SandboxState.Lost);
+        var info = await sandbox.RefreshAsync(cancellationToken);
         info.State.Should().Be(SandboxState.Lost);
         info.StateReason.Should().NotBeNullOrEmpty();
     }
@@ -82,20 +82,5 @@ public sealed class CrashTests
         await gateway.StartAsync();
 
         (await sandbox.RunCodeAsync("x + 1")).Text.Should().Be("42");
-    }
-
-    private static async Task<T> FirstAsync<T>(Sandbox sandbox, long after, Func<T, bool>? wanted = null)
-        where T : SandboxEvent
-    {
-        using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(60));
-        await foreach (var one in sandbox.EventsAsync(after, deadline.Token))
-        {
-            if (one is T found && (wanted is null || wanted(found)))
-            {
-                return found;
-            }
-        }
-
-        throw new AssertionException($"No {typeof(T).Name} came.");
     }
 }

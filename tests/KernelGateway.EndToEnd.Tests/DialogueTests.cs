@@ -35,10 +35,10 @@ public sealed class DialogueTests : GatewayFixture
     {
         await using var sandbox = await Sandbox.CreateAsync(Client, cancellationToken: cancellationToken);
         var running = await sandbox.StartCodeAsync("input('Who? ')", cancellationToken: cancellationToken);
-        await FirstAsync<InputRequestEvent>(sandbox, running.FirstSequence, cancellationToken);
+        await sandbox.FirstAsync<InputRequestEvent>(running.FirstSequence, cancellationToken);
 
-        await using var hub = await RawHub.ConnectAsync(Gateway, cancellationToken);
-        await hub.InvokeAsync("ReplyInput", [sandbox.Id, running.Id, "me"], cancellationToken);
+        await using var hub = await RawHub.ConnectAsync(Gateway.Address, Gateway.Key);
+        (await hub.InvokeAsync("ReplyInput", sandbox.Id, running.Id, "me")).TryGetProperty("error", out var error).Should().BeFalse($"it answered: {error}");
 
         (await running.WaitAsync(cancellationToken)).Text.Should().Be("'me'");
     }
@@ -57,7 +57,7 @@ public sealed class DialogueTests : GatewayFixture
     {
         await using var sandbox = await Sandbox.CreateAsync(Client, cancellationToken: cancellationToken);
         var running = await sandbox.StartCodeAsync(code, cancellationToken: cancellationToken);
-        await FirstAsync<OutputEvent>(sandbox, running.FirstSequence, cancellationToken);
+        await sandbox.FirstAsync<OutputEvent>(running.FirstSequence, cancellationToken);
 
         (await sandbox.InterruptAsync(cancellationToken)).Should().BeTrue();
 

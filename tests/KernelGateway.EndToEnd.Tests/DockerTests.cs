@@ -3,7 +3,6 @@ using KernelGateway.Client;
 using KernelGateway.Contracts.Events;
 using KernelGateway.Contracts.Executions;
 using KernelGateway.Contracts.Sandboxes;
-using KernelGateway.EndToEnd.Tests.Support;
 using KernelGateway.Provisioners.Tests.Support;
 
 namespace KernelGateway.EndToEnd.Tests;
@@ -18,14 +17,9 @@ public sealed partial class DockerTests
     [OneTimeSetUp]
     public async Task StartDaemon()
     {
-        Requires.Docker(DockerDaemon.Missing());
-        var folder = new DirectoryInfo(AppContext.BaseDirectory);
-        while (!File.Exists(Path.Combine(folder.FullName, "KernelGateway.sln")))
-        {
-            folder = folder.Parent!;
-        }
-
-        _daemon = await DockerDaemon.StartNewAsync(folder.FullName);
+        var missing = DockerDaemon.Missing();
+        Requires.Demand(missing is null, missing ?? "");
+        _daemon = await DockerDaemon.StartNewAsync(Repository.Root);
     }
 
     [OneTimeTearDown]
@@ -54,9 +48,9 @@ public sealed partial class DockerTests
             await sandbox.Files.WriteTextAsync("/data/test.txt", "Hello World", cancellationToken: cancellationToken);
             (await sandbox.Commands.RunAsync("cat /data/test.txt", cancellationToken: cancellationToken)).Stdout.Should().Be("Hello World");
             var run = await sandbox.StartCodeAsync("import time\nprint('begun', flush=True)\ntime.sleep(1)\nfor i in range(1000): print(i, flush=True)\nx + 1", cancellationToken: cancellationToken);
-            await FirstAsync<OutputEvent>(sandbox, run.FirstSequence, cancellationToken);
+            await sandbox.FirstAsync<OutputEvent>(run.FirstSequence, cancellationToken);
             await gateway.KillAsync();
-            await ProcessEnds.WhenQuietAsync(Path.Combine(gateway.DataFolder, "hosts"), TimeSpan.FromSeconds(2));
+            await QuietFolder.WaitForAsync(Path.Combine(gateway.DataFolder, "hosts"));
 
             await gateway.StartAsync();
 
@@ -92,7 +86,7 @@ public sealed partial class DockerTests
         await using var client = gateway.Client();
         await using var sandbox = await Sandbox.CreateAsync(client, new CreateSandboxRequest { Variant = "local-docker" }, cancellationToken);
         var run = await sandbox.StartCodeAsync("import time\nprint('begun', flush=True)\ntime.sleep(600)", cancellationToken: cancellationToken);
-        await FirstAsync<OutputEvent>(sandbox, run.FirstSequence, cancellationToken);
+        await sandbox.FirstAsync<OutputEvent>(run.FirstSequence, cancellationToken);
         await _daemon!.StopAsync();
         await _daemon.StartAsync();
 
@@ -110,18 +104,4 @@ public sealed partial class DockerTests
         ("Gateway:LocalDocker:UidBase", "1258291200"),
         .. more,
     ]);
-
-    private static async Task<T> FirstAsync<T>(Sandbox sandbox, long after, CancellationToken cancellationToken)
-        where T : SandboxEvent
-    {
-        await foreach (var one in sandbox.EventsAsync(after, cancellationToken))
-        {
-            if (one is T found)
-            {
-                return found;
-            }
-        }
-
-        throw new AssertionException($"No {typeof(T).Name} came.");
-    }
 }

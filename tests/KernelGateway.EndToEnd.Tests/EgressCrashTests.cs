@@ -3,7 +3,6 @@ using System.Net;
 using System.Net.Sockets;
 using KernelGateway.Client;
 using KernelGateway.Contracts.Sandboxes;
-using KernelGateway.EndToEnd.Tests.Support;
 
 namespace KernelGateway.EndToEnd.Tests;
 

@@ -45,35 +45,29 @@ public sealed class FilesTests : GatewayFixture
     {
         const int Size = 100 << 20;
         await using var sandbox = await Sandbox.CreateAsync(Client, cancellationToken: cancellationToken);
-        var local = Path.Combine(Directory.CreateTempSubdirectory("kg-files-").FullName, "big");
-        try
+        using var folder = new TemporaryFolder();
+        var local = folder.Of("big");
+        await using (var file = File.Create(local))
         {
-            await using (var file = File.Create(local))
+            var block = new byte[1 << 20];
+            for (var i = 0; i < Size >> 20; i++)
             {
-                var block = new byte[1 << 20];
-                for (var i = 0; i < Size >> 20; i++)
-                {
-                    Array.Fill(block, (byte)i);
-                    await file.WriteAsync(block, cancellationToken);
-                }
+                Array.Fill(block, (byte)i);
+                await file.WriteAsync(block, cancellationToken);
             }
+        }
 
-            await sandbox.Files.UploadAsync(local, "warm", cancellationToken);
-            await using var memory = new MemoryWatch(Gateway);
-            var watch = Stopwatch.StartNew();
-            (await sandbox.Files.UploadAsync(local, "big", cancellationToken)).Size.Should().Be(Size);
-            var up = watch.Elapsed;
-            await sandbox.Files.DownloadAsync("big", local + ".copy", cancellationToken);
-            TestContext.Out.WriteLine($"up {Size / up.TotalSeconds / (1 << 20):0} MiB/s, down {Size / (watch.Elapsed - up).TotalSeconds / (1 << 20):0} MiB/s, memory grew by {memory.Growth >> 20} MiB");
-            memory.Growth.Should().BeLessThan(32 << 20, "content is streamed");
-            (await HashAsync(local + ".copy", cancellationToken)).Should().Be(await HashAsync(local, cancellationToken));
-            var inside = await sandbox.RunCodeAsync("import hashlib; print(hashlib.sha256(open('big','rb').read()).hexdigest())", cancellationToken: cancellationToken);
-            inside.Stdout.Trim().Should().Be(await HashAsync(local, cancellationToken));
-        }
-        finally
-        {
-            Directory.Delete(Path.GetDirectoryName(local)!, recursive: true);
-        }
+        await sandbox.Files.UploadAsync(local, "warm", cancellationToken);
+        await using var memory = new MemoryWatch(Gateway);
+        var watch = Stopwatch.StartNew();
+        (await sandbox.Files.UploadAsync(local, "big", cancellationToken)).Size.Should().Be(Size);
+        var up = watch.Elapsed;
+        await sandbox.Files.DownloadAsync("big", local + ".copy", cancellationToken);
+        TestContext.Out.WriteLine($"up {Size / up.TotalSeconds / (1 << 20):0} MiB/s, down {Size / (watch.Elapsed - up).TotalSeconds / (1 << 20):0} MiB/s, memory grew by {memory.Growth >> 20} MiB");
+        memory.Growth.Should().BeLessThan(32 << 20, "content is streamed");
+        (await HashAsync(local + ".copy", cancellationToken)).Should().Be(await HashAsync(local, cancellationToken));
+        var inside = await sandbox.RunCodeAsync("import hashlib; print(hashlib.sha256(open('big','rb').read()).hexdigest())", cancellationToken: cancellationToken);
+        inside.Stdout.Trim().Should().Be(await HashAsync(local, cancellationToken));
     }
 
     [Test]

@@ -1,7 +1,6 @@
 using KernelGateway.Client;
 using KernelGateway.Contracts.Events;
 using KernelGateway.Contracts.Executions;
-using KernelGateway.EndToEnd.Tests.Support;
 
 namespace KernelGateway.EndToEnd.Tests;
 
@@ -20,21 +19,7 @@ public sealed class GracefulStopTests
         await sandbox.RunCodeAsync("kept = 41\nopen('kept.txt', 'w').write('a file')", cancellationToken: cancellationToken);
         var running = await sandbox.StartCodeAsync($"import time\nfor i in range({Lines}):\n    print(i, flush=True)\n    time.sleep(0.001)", cancellationToken: cancellationToken);
         var seen = new SeenLines();
-        var reading = Task.Run(
-            async () =>
-            {
-                await foreach (var next in running.Events(cancellationToken))
-                {
-                    seen.Take(next);
-                    if (next is ExecutionFinishedEvent finished)
-                    {
-                        return finished;
-                    }
-                }
-
-                throw new AssertionException($"The events ended after {seen.Lines.Count} lines.");
-            },
-            cancellationToken);
+        var reading = seen.ReadAsync(running, cancellationToken);
         await seen.ReachAsync(300).WaitAsync(cancellationToken);
 
         (await gateway.StopAsync()).Should().Be(0, gateway.Log);

@@ -1,5 +1,4 @@
 using KernelGateway.Client;
-using KernelGateway.EndToEnd.Tests.Support;
 
 namespace KernelGateway.EndToEnd.Tests;
 
@@ -20,8 +19,8 @@ public sealed class HardeningTests
     public async Task Programs_that_the_gateway_starts_get_neither_its_environment_nor_its_files()
     {
         Requires.LocalVariant();
-        var folder = Directory.CreateTempSubdirectory("kg-").FullName;
-        var program = Path.Combine(folder, "runtime");
+        using var folder = new TemporaryFolder();
+        var program = folder.Of("runtime");
         await File.WriteAllTextAsync(program, Runtime);
         File.SetUnixFileMode(program, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         await using (var gateway = await GatewayProcess.StartNewAsync(("KERNEL_GATEWAY_API_KEY", Secret), ("Gateway:Local:RuntimePath", program)))
@@ -30,14 +29,12 @@ public sealed class HardeningTests
             await using var sandbox = await Sandbox.CreateAsync(client);
             (await sandbox.RunCodeAsync("1 + 1")).Text.Should().Be("2");
 
-            var seen = await File.ReadAllTextAsync(Path.Combine(folder, "seen"));
+            var seen = await File.ReadAllTextAsync(folder.Of("seen"));
 
             seen.Should().Contain("PATH=").And.NotContain(Secret).And.NotContain("Gateway__").And.NotContain("DOTNET");
             seen.Should().NotContain(gateway.DataFolder + "/gateway.db").And.NotContain("socket:").And.NotContain("/journals/");
             gateway.Log.Should().NotContain(gateway.Key).And.NotContain(Secret);
         }
-
-        Directory.Delete(folder, recursive: true);
     }
 
     [Test]
@@ -64,7 +61,7 @@ public sealed class HardeningTests
         Requires.LocalVariant();
         const string User = "64999";
         var folder = Directory.CreateTempSubdirectory("kg-").FullName;
-        (await RunAsync("chown", User, folder)).Should().Be(0);
+        await ChildProcess.MustRunAsync("chown", User, folder);
         await using var gateway = await GatewayProcess.StartOnAsync(
             folder,
             ["setpriv", $"--reuid={User}", $"--regid={User}", "--clear-groups"],
@@ -73,11 +70,8 @@ public sealed class HardeningTests
             ("HOME", folder),
             ("KERNEL_GATEWAY_API_KEY", Secret));
 
-        (await RunAsync("setpriv", $"--reuid={User}", $"--regid={User}", "--clear-groups", "cat", $"/proc/{gateway.ProcessId}/environ")).Should().NotBe(0);
-        (await RunAsync("setpriv", $"--reuid={User}", $"--regid={User}", "--clear-groups", "ls", $"/proc/{gateway.ProcessId}/fd")).Should().NotBe(0);
-        (await RunAsync("cat", $"/proc/{gateway.ProcessId}/environ")).Should().Be(0, "root may, which shows that the file is there");
+        (await ChildProcess.RunAsync("setpriv", $"--reuid={User}", $"--regid={User}", "--clear-groups", "cat", $"/proc/{gateway.ProcessId}/environ")).ExitCode.Should().NotBe(0);
+        (await ChildProcess.RunAsync("setpriv", $"--reuid={User}", $"--regid={User}", "--clear-groups", "ls", $"/proc/{gateway.ProcessId}/fd")).ExitCode.Should().NotBe(0);
+        (await ChildProcess.RunAsync("cat", $"/proc/{gateway.ProcessId}/environ")).ExitCode.Should().Be(0, "root may, which shows that the file is there");
     }
-
-    private static async Task<int> RunAsync(string program, params string[] arguments) =>
-        (await ChildProcess.RunAsync(program, arguments, [], TestContext.CurrentContext.CancellationToken)).ExitCode;
 }

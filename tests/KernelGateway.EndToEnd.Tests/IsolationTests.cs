@@ -71,8 +71,8 @@ public sealed class IsolationTests : GatewayFixture
     }
 
     /// <summary>The user on the host of the kernel, found by its control group.</summary>
-    private static uint KernelUid(string sandboxId) => ProcessEnds.ProcessesOf(sandboxId)
-        .Where(pid => ProcessEnds.CommandLineOf(pid).Contains("kernel.py", StringComparison.Ordinal))
-        .Select(HostTraces.UidOf)
+    private static uint KernelUid(string sandboxId) => HostProcesses.ProcessesOf(sandboxId)
+        .Where(pid => HostProcesses.CommandLineOf(pid).Contains("kernel.py", StringComparison.Ordinal))
+        .Select(HostProcesses.UidOf)
         .Single()!.Value;
 }

@@ -3,8 +3,6 @@ using KernelGateway.Contracts.Errors;
 using KernelGateway.Contracts.Events;
 using KernelGateway.Contracts.Executions;
 using KernelGateway.Contracts.Sandboxes;
-using KernelGateway.EndToEnd.Tests.Support;
-using KernelGateway.Jupyter.Tests.Support;
 using KernelGateway.Provisioners.Tests.Datalayer;
 
 namespace KernelGateway.EndToEnd.Tests;
@@ -13,13 +11,15 @@ namespace KernelGateway.EndToEnd.Tests;
 [CancelAfter(120_000)]
 public sealed class JupyterServerTests
 {
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+
     [SetUp]
-    public void NeedServer() => Requires.Module("jupyter_server");
+    public void NeedServer() => JupyterServerProcess.Require();
 
     [TestCase("started"), TestCase("external"), TestCase("datalayer")]
     public async Task Code_files_commands_and_variables_work_and_live_on_over_a_crash_of_the_gateway_with_a_gap_that_is_told(string kind, CancellationToken cancellationToken)
     {
-        await using var server = kind == "external" ? await JupyterServer.StartNewAsync() : null;
+        await using var server = kind == "external" ? await JupyterServerProcess.StartNewAsync() : null;
         await using var plane = kind == "datalayer" ? new ControlPlane() : null;
         await using var gateway = await GatewayProcess.StartNewAsync(ConfigurationOf(server, plane));
         await using var client = gateway.Client();
@@ -42,19 +42,16 @@ public sealed class JupyterServerTests
         var (go, done) = (Path.Combine(gateway.DataFolder, "go"), Path.Combine(gateway.DataFolder, "done"));
         var run = await sandbox.StartCodeAsync(
             $"import time\nx = 41\nprint('begun', flush=True)\nwhile not os.path.exists('{go}'): time.sleep(0.01)\nprint('meanwhile', flush=True)\nopen('{done}', 'w').close()", cancellationToken: cancellationToken);
-        await UntilAsync<OutputEvent>(sandbox, run.FirstSequence, cancellationToken);
+        await sandbox.FirstAsync<OutputEvent>(run.FirstSequence, cancellationToken);
         await gateway.KillAsync();
         await File.WriteAllTextAsync(go, "", cancellationToken);
-        while (!File.Exists(done))
-        {
-            await Task.Delay(20, cancellationToken);
-        }
+        await Wait.UntilAsync(() => File.Exists(done), Patience, "the code has gone on while the gateway was away", cancellationToken);
 
         await gateway.StartAsync();
         var result = await run.WaitAsync(cancellationToken);
         result.Status.Should().Be(ExecutionStatus.Ok, "the server keeps for a session what is said while it is away; it said {0}", result.Execution.Reason);
         result.Stdout.Should().Be("begun\nmeanwhile\n");
-        (await UntilAsync<GapEvent>(sandbox, 0, cancellationToken)).Reason.Should().Contain("keeps no log");
+        (await sandbox.FirstAsync<GapEvent>(0, cancellationToken)).Reason.Should().Contain("keeps no log");
         (await sandbox.RunCodeAsync("x + 1", cancellationToken: cancellationToken)).Text.Should().Be("42");
         (await sandbox.Files.ReadTextAsync("a.txt", cancellationToken: cancellationToken)).Should().Be("over the API");
         (await sandbox.Commands.RunAsync("echo again", cancellationToken: cancellationToken)).Stdout.Should().Be("again\n");
@@ -72,7 +69,7 @@ public sealed class JupyterServerTests
     [TestCase("started"), TestCase("external"), TestCase("datalayer")]
     public async Task A_snapshot_brings_files_and_variables_to_another_sandbox_and_leaves_no_trace_in_the_first(string kind, CancellationToken cancellationToken)
     {
-        await using var server = kind == "external" ? await JupyterServer.StartNewAsync() : null;
+        await using var server = kind == "external" ? await JupyterServerProcess.StartNewAsync() : null;
         await using var plane = kind == "datalayer" ? new ControlPlane() : null;
         await using var gateway = await GatewayProcess.StartNewAsync(ConfigurationOf(server, plane));
         await using var client = gateway.Client();
@@ -104,12 +101,12 @@ public sealed class JupyterServerTests
     [Test]
     public async Task A_server_that_is_started_anew_costs_the_kernels_and_not_the_sandbox(CancellationToken cancellationToken)
     {
-        await using var server = await JupyterServer.StartNewAsync();
+        await using var server = await JupyterServerProcess.StartNewAsync();
         await using var gateway = await GatewayProcess.StartNewAsync(("Gateway:LocalJupyter:Url", server.Address.ToString()), ("Gateway:LocalJupyter:Token", server.Token));
         await using var client = gateway.Client();
         await using var sandbox = await Sandbox.CreateAsync(client, new CreateSandboxRequest { Variant = "jupyter-server" }, cancellationToken);
         var run = await sandbox.StartCodeAsync("import time\nprint('begun', flush=True)\ntime.sleep(600)", cancellationToken: cancellationToken);
-        await UntilAsync<OutputEvent>(sandbox, run.FirstSequence, cancellationToken);
+        await sandbox.FirstAsync<OutputEvent>(run.FirstSequence, cancellationToken);
         await server.KillAsync();
         await server.StartAsync();
 
@@ -149,7 +146,7 @@ public sealed class JupyterServerTests
     [Test]
     public async Task What_cannot_be_kept_is_refused_and_no_secret_is_shown(CancellationToken cancellationToken)
     {
-        await using var server = await JupyterServer.StartNewAsync();
+        await using var server = await JupyterServerProcess.StartNewAsync();
         await using var gateway = await GatewayProcess.StartNewAsync(("Gateway:LocalJupyter:Url", server.Address.ToString()), ("Gateway:LocalJupyter:Token", "wrong-secret"));
         await using var client = gateway.Client();
         var wish = new CreateSandboxRequest { Variant = "local-jupyter" };
@@ -166,24 +163,10 @@ public sealed class JupyterServerTests
         gateway.Log.Should().NotContainAny("wrong-secret", "hush-hush");
     }
 
-    private static (string, string)[] ConfigurationOf(JupyterServer? external, ControlPlane? cloud) => (external, cloud) switch
+    private static (string, string)[] ConfigurationOf(JupyterServerProcess? external, ControlPlane? cloud) => (external, cloud) switch
     {
         ({ } server, _) => [("Gateway:LocalJupyter:Url", server.Address.ToString()), ("Gateway:LocalJupyter:Token", server.Token)],
         (_, { } plane) => [("Gateway:Datalayer:Url", plane.Address), ("Gateway:Datalayer:ApiKey", ControlPlane.Key), ("Gateway:Network:AllowedPrivateAddresses:0", "127.0.0.1/32")],
         _ => [("Gateway:LocalJupyter:StartServers", "true"), ("Gateway:LocalJupyter:PythonPath", "/usr/bin/python3.11")],
     };
-
-    private static async Task<T> UntilAsync<T>(Sandbox sandbox, long after, CancellationToken cancellationToken)
-        where T : SandboxEvent
-    {
-        await foreach (var one in sandbox.EventsAsync(after, cancellationToken))
-        {
-            if (one is T found)
-            {
-                return found;
-            }
-        }
-
-        throw new AssertionException($"The events ended without a {typeof(T).Name}.");
-    }
 }

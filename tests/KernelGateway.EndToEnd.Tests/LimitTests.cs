@@ -75,7 +75,7 @@ public sealed class LimitTests : GatewayFixture
         await using var neighbour = await CreateAsync(cancellationToken: cancellationToken);
         await using var sandbox = await CreateAsync(memoryMb: 1024, pids: 64, cancellationToken: cancellationToken);
         var run = await sandbox.StartCodeAsync(code, cancellationToken: cancellationToken);
-        await FirstAsync<OutputEvent>(sandbox, run.FirstSequence, cancellationToken);
+        await sandbox.FirstAsync<OutputEvent>(run.FirstSequence, cancellationToken);
         while ((await sandbox.GetUsageAsync(cancellationToken)) is { PidsRefused: 0 })
         {
             // Answers at once: asked until the limit was hit.
@@ -118,7 +118,7 @@ public sealed class LimitTests : GatewayFixture
         var info = await sandbox.SetLimitsAsync(cpu: 2, memoryMb: 512, pids: 128, cancellationToken);
 
         info.Limits.Should().Be(before with { Cpu = 2, MemoryMb = 512, Pids = 128 });
-        (await FirstAsync<SandboxChangedEvent>(sandbox, 0, cancellationToken)).Limits.Should().Be(info.Limits);
+        (await sandbox.FirstAsync<SandboxChangedEvent>(0, cancellationToken)).Limits.Should().Be(info.Limits);
         (await sandbox.RunCodeAsync(Threads, cancellationToken: cancellationToken)).Text.Should().Be("60");
         (await sandbox.RunCodeAsync("held = b'x' * (300 << 20)\nlen(held)", cancellationToken: cancellationToken)).Text.Should().Be("314572800", "the kernel has more memory than it was made with");
 
@@ -199,7 +199,7 @@ public sealed class LimitTests : GatewayFixture
         result.Text.Should().Be("'end'");
         result.Stdout.Split('\n').Should().HaveCount(31, "text is not thinned out");
         result.Violations.Should().ContainSingle().Which.Should().Match<Violation>(v => v.Kind == ReasonCodes.Rate && v.Count > 1000);
-        var marker = await FirstAsync<OmittedEvent>(sandbox, 0, cancellationToken);
+        var marker = await sandbox.FirstAsync<OmittedEvent>(0, cancellationToken);
         marker.ReasonCode.Should().Be(ReasonCodes.Rate);
         marker.ExecutionId.Should().Be(result.Execution.Id);
     }
@@ -215,10 +215,10 @@ public sealed class LimitTests : GatewayFixture
             "import signal, time\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nprint('begun', flush=True)\nwhile True: time.sleep(0.1)",
             new RunCodeOptions { Timeout = TimeSpan.FromSeconds(2) },
             cancellationToken);
-        await FirstAsync<OutputEvent>(sandbox, run.FirstSequence, cancellationToken);
+        await sandbox.FirstAsync<OutputEvent>(run.FirstSequence, cancellationToken);
         if (crashWhileEscalating)
         {
-            await FirstAsync<EscalationEvent>(sandbox, run.FirstSequence, cancellationToken, e => e.Step == EscalationStep.Interrupt);
+            await sandbox.FirstAsync<EscalationEvent>(run.FirstSequence, cancellationToken, e => e.Step == EscalationStep.Interrupt);
         }
 
         await gateway.KillAsync();

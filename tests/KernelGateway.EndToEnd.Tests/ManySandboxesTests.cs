@@ -27,7 +27,7 @@ public sealed class ManySandboxesTests
         var gateway = await GatewayProcess.StartNewAsync(
             ("Gateway:Local:UidBase", UidBase.ToString(CultureInfo.InvariantCulture)),
             ("Gateway:Local:CgroupParent", parent));
-        var traces = new HostTraces(gateway, UidBase, parent);
+        var traces = new GatewayTraces(gateway, UidBase, parent);
         try
         {
             // One before, so that what the gateway opens once for all is in the count.
@@ -48,7 +48,7 @@ public sealed class ManySandboxesTests
             await gateway.DisposeAsync();
         }
 
-        traces.RemoveGroups();
+        HostTraces.RemoveGroups(parent);
     }
 
     private static async Task<int> RunAllAsync(GatewayProcess gateway, int count, CancellationToken cancellationToken, Func<int>? whileAllLive = null)

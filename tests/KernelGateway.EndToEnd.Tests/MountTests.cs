@@ -2,7 +2,6 @@ using KernelGateway.Client;
 using KernelGateway.Contracts.Environments;
 using KernelGateway.Contracts.Events;
 using KernelGateway.Contracts.Sandboxes;
-using KernelGateway.EndToEnd.Tests.Support;
 
 namespace KernelGateway.EndToEnd.Tests;
 
@@ -79,7 +78,7 @@ public sealed class MountTests
         await using var sandbox = await Sandbox.CreateAsync(client, cancellationToken: cancellationToken);
         Listing().Should().NotBe(before, "names are taken while a sandbox lives");
         await gateway.KillAsync();
-        ProcessEnds.KillAllOf(sandbox.Id);
+        HostProcesses.KillAllOf(sandbox.Id);
 
         await gateway.StartAsync();
 

@@ -2,8 +2,6 @@ using System.Globalization;
 using System.Text.Json;
 using KernelGateway.Client;
 using KernelGateway.Contracts.Events;
-using KernelGateway.Core.Tests.Support;
-using KernelGateway.EndToEnd.Tests.Support;
 
 namespace KernelGateway.EndToEnd.Tests;
 
@@ -50,7 +48,7 @@ public sealed class NotebookTests
     [Test]
     public async Task The_notebook_shows_lines_live_comes_back_after_a_cut_and_shows_a_figure(CancellationToken cancellationToken)
     {
-        var gateway = await SharedGateway.GetAsync();
+        var gateway = await SharedGatewayProcess.GetAsync();
         var executed = Path.Combine(Path.GetTempPath(), $"kg-notebook-{Guid.NewGuid():N}.ipynb");
         try
         {

@@ -1,6 +1,5 @@
 using System.Net;
 using System.Text.Json;
-using KernelGateway.EndToEnd.Tests.Support;
 
 namespace KernelGateway.EndToEnd.Tests;
 
@@ -17,11 +16,7 @@ public sealed class OrdinaryUserTests
         Requires.Program(SetPriv);
 
         var folder = Directory.CreateTempSubdirectory("kg-").FullName;
-        using (var chown = System.Diagnostics.Process.Start("/bin/chown", [$"{Uid}:{Uid}", folder]))
-        {
-            await chown.WaitForExitAsync();
-        }
-
+        await ChildProcess.MustRunAsync("chown", $"{Uid}:{Uid}", folder);
         await using var gateway = await GatewayProcess.StartOnAsync(folder, [SetPriv, $"--reuid={Uid}", $"--regid={Uid}", "--clear-groups", "--no-new-privs"]);
         using var http = new HttpClient { BaseAddress = gateway.Address };
         using var answer = await http.GetAsync("/health/ready");

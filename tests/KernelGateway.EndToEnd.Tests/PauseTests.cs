@@ -127,7 +127,7 @@ public sealed class PauseTests : GatewayFixture
             await sandbox.TerminateAsync(grace, cancellationToken);
 
             (await sandbox.RefreshAsync(cancellationToken)).State.Should().Be(SandboxState.Terminated);
-            ProcessEnds.ProcessesOf(sandbox.Id).Should().BeEmpty();
+            HostProcesses.ProcessesOf(sandbox.Id).Should().BeEmpty();
         }
     }
 
@@ -141,7 +141,7 @@ public sealed class PauseTests : GatewayFixture
         await sandbox.RunCodeAsync("x = 41", null, cancellationToken);
         var run = await sandbox.StartCodeAsync("for i in range(3000): print(i, flush=True); open('/workspace/n', 'w').write(str(i))", new RunCodeOptions { Timeout = TimeSpan.FromSeconds(20) }, cancellationToken);
         var command = await sandbox.Commands.StartAsync("for ((i = 0; i < 3000; i++)); do echo $i; done", null, cancellationToken);
-        await FirstAsync<OutputEvent>(sandbox, run.FirstSequence, cancellationToken);
+        await sandbox.FirstAsync<OutputEvent>(run.FirstSequence, cancellationToken);
         await sandbox.PauseAsync(cancellationToken: cancellationToken);
         await killed.PauseAsync(cancellationToken: cancellationToken);
         foreach (var end in new Func<Task>[] { gateway.StopAsync, gateway.KillAsync, gateway.StopAsync })
@@ -154,7 +154,7 @@ public sealed class PauseTests : GatewayFixture
         var before = await ReadAsync(sandbox, cancellationToken);
         await killed.KillAsync(cancellationToken); // Takes longer than the heartbeats.
         (await ReadAsync(sandbox, cancellationToken)).Should().Be(before);
-        ProcessEnds.ProcessesOf(killed.Id).Should().BeEmpty();
+        HostProcesses.ProcessesOf(killed.Id).Should().BeEmpty();
         await sandbox.ResumeAsync(cancellationToken);
 
         var lines = Enumerable.Range(0, 3000).Select(i => i.ToString(CultureInfo.InvariantCulture));
@@ -201,7 +201,7 @@ public sealed class PauseTests : GatewayFixture
         await sandbox.PauseAsync(cancellationToken: cancellationToken);
         await sandbox.UpdateAsync(new UpdateSandboxRequest { IdleTimeoutSeconds = 0.1, ExpiresInSeconds = 0.8 }, cancellationToken);
 
-        var ended = await FirstAsync<SandboxStateEvent>(sandbox, 0, cancellationToken, e => e.State == SandboxState.Terminated);
+        var ended = await sandbox.FirstAsync<SandboxStateEvent>(0, cancellationToken, e => e.State == SandboxState.Terminated);
 
         ended.ReasonCode.Should().Be("lifetime");
     }

@@ -109,7 +109,7 @@ public sealed class SnapshotTests : GatewayFixture
                 {
                     one.State.Should().Be(SandboxState.Failed);
                     one.StateReason.Should().Be("The gateway was stopped while it was being restored from a snapshot.");
-                    ProcessEnds.ProcessesOf(one.Id).Should().BeEmpty();
+                    HostProcesses.ProcessesOf(one.Id).Should().BeEmpty();
                 }
             }
         }

@@ -2,7 +2,6 @@ using KernelGateway.Client;
 using KernelGateway.Contracts.Errors;
 using KernelGateway.Contracts.Sandboxes;
 using KernelGateway.EndToEnd.Tests.Support;
-using KernelGateway.Jupyter.Tests.Support;
 using KernelGateway.Provisioners.Tests.Datalayer;
 
 namespace KernelGateway.EndToEnd.Tests;
@@ -18,7 +17,7 @@ public sealed class SystemPackageTests
         Requires.Program("/usr/bin/apt-get");
         Requires.Root();
         using var apt = await AptRoot.CreateAsync(cancellationToken);
-        await using var server = kind == "external" ? await JupyterServer.StartNewAsync() : null;
+        await using var server = kind == "external" ? await JupyterServerProcess.StartNewAsync() : null;
         await using var plane = kind == "datalayer" ? new ControlPlane() : null;
         await using var gateway = await GatewayProcess.StartNewAsync(server is not null
             ? [("Gateway:LocalJupyter:Url", server.Address.ToString()), ("Gateway:LocalJupyter:Token", server.Token)]

@@ -19,7 +19,7 @@ public sealed class TimeTests : GatewayFixture
 
         info.State.Should().Be(SandboxState.Terminated);
         info.StateReason.Should().Contain("idle");
-        var end = await FirstAsync<SandboxStateEvent>(sandbox, 0, cancellationToken, e => e.State == SandboxState.Terminated);
+        var end = await sandbox.FirstAsync<SandboxStateEvent>(0, cancellationToken, e => e.State == SandboxState.Terminated);
         end.Reason.Should().Contain("idle");
     }
 
@@ -33,7 +33,7 @@ public sealed class TimeTests : GatewayFixture
         {
             var read = await Sandbox.FromIdAsync(sandbox.Id, reader, cancellationToken);
             using var leave = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-            var reading = Task.Run(() => FirstAsync<SandboxStateEvent>(read, 0, leave.Token, e => e.State == SandboxState.Terminated), cancellationToken);
+            var reading = Task.Run(() => read.FirstAsync<SandboxStateEvent>(0, leave.Token, e => e.State == SandboxState.Terminated), cancellationToken);
 
             // Three times the idle time passes in another sandbox.
             await marker.RunCodeAsync($"import time; time.sleep({3 * Idle})", cancellationToken: cancellationToken);
@@ -65,7 +65,7 @@ public sealed class TimeTests : GatewayFixture
         var sandbox = await CreateAsync(new CreateSandboxRequest { LifetimeSeconds = 6 }, cancellationToken);
         var running = await sandbox.StartCodeAsync("import time; time.sleep(60)", cancellationToken: cancellationToken);
 
-        var end = await FirstAsync<SandboxStateEvent>(sandbox, 0, cancellationToken, e => e.State == SandboxState.Terminated);
+        var end = await sandbox.FirstAsync<SandboxStateEvent>(0, cancellationToken, e => e.State == SandboxState.Terminated);
 
         end.Reason.Should().Contain("lifetime");
         (end.Time - sandbox.Info.CreatedAt).Should().BeCloseTo(TimeSpan.FromSeconds(6), TimeSpan.FromSeconds(5));

@@ -1,5 +1,4 @@
 using KernelGateway.Client;
-using KernelGateway.Core.Tests.Support;
 using KernelGateway.EndToEnd.Tests.Support;
 
 namespace KernelGateway.EndToEnd.Tests;

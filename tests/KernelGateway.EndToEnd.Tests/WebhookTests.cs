@@ -1,7 +1,5 @@
 using KernelGateway.Client;
 using KernelGateway.Contracts.Webhooks;
-using KernelGateway.EndToEnd.Tests.Support;
-using KernelGateway.Server.Tests.Support;
 
 namespace KernelGateway.EndToEnd.Tests;
 

@@ -41,7 +41,7 @@ public abstract class AbuseFixture
         foreach (var sandbox in _sandboxes)
         {
             await sandbox.TerminateAsync(TimeSpan.Zero);
-            ProcessEnds.ProcessesOf(sandbox.Id).Should().BeEmpty("a terminated sandbox leaves no process");
+            HostProcesses.ProcessesOf(sandbox.Id).Should().BeEmpty("a terminated sandbox leaves no process");
         }
 
         using var http = Site.HttpAs(null);

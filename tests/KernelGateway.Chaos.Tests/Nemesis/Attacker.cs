@@ -82,7 +82,7 @@ internal sealed class Attacker(GatewayProcess gateway, Random random, IReadOnlyL
         {
             // The place was not passed often enough.
         }
-        catch (Exception e) when (e is AssertionException or HttpRequestException or IOException)
+        catch (Exception e) when (e is AssertionException or InvalidOperationException or HttpRequestException or IOException)
         {
             await gateway.Ended.WaitAsync(FaultPatience); // It died while it was being started or asked.
         }
@@ -98,5 +98,6 @@ internal sealed class Attacker(GatewayProcess gateway, Random random, IReadOnlyL
         await gateway.KillAsync();
     }
 
+    /// <summary>The moment of an attack, and how long it lasts, are what is drawn at random; there is nothing to wait for.</summary>
     private static Task WaitAsync(TimeSpan time) => Task.Delay(time, TimeProvider.System, CancellationToken.None);
 }

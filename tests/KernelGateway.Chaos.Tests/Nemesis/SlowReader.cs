@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Text;
-using KernelGateway.Chaos.Tests.Support;
 
 namespace KernelGateway.Chaos.Tests.Nemesis;
 
@@ -38,7 +37,7 @@ internal sealed class SlowReader(GatewayProcess gateway, string sandboxId, Histo
         if (!response.IsSuccessStatusCode)
         {
             history.Violate($"the slow reader was refused after {_after}: {(int)response.StatusCode} {await response.Content.ReadAsStringAsync(cancellationToken)}");
-            await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, cancellationToken);
+            await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, cancellationToken); // It is told once, and then until the end.
         }
 
         await using var stream = await response.Content.ReadAsStreamAsync(cancellationToken);

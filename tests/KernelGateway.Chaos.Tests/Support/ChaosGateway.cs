@@ -36,19 +36,13 @@ internal static class ChaosGateway
         GiveUpAfter = Timeout.InfiniteTimeSpan, // A gateway that is killed as soon as it is up may be out of reach for minutes on a slow machine.
     });
 
-    public static HttpClient Http(this GatewayProcess gateway) => new()
-    {
-        BaseAddress = gateway.Address,
-        DefaultRequestHeaders = { { "Authorization", $"Bearer {gateway.Key}" } },
-    };
-
     /// <summary>Arms faults for the next start; null for none.</summary>
     public static void ArmFaults(this GatewayProcess gateway, string? plan) => gateway.Set("KERNEL_GATEWAY_FAULTS", plan);
 
     /// <summary>Starts another gateway on the same data, which is expected to refuse, and gives how it ended.</summary>
-    public static Task<(int ExitCode, string Said)> StartAnotherAsync(this GatewayProcess gateway) => Programs.RunAsync(
+    public static Task<(int ExitCode, string Output)> StartAnotherAsync(this GatewayProcess gateway) => ChildProcess.RunAsync(
         "dotnet",
-        [Path.Combine(AppContext.BaseDirectory, "KernelGateway.Server.dll"), "--urls", "http://127.0.0.1:0", "--Gateway:DataDirectory", gateway.DataFolder, "--Gateway:LocalEval:Enabled", "true"]);
+        Path.Combine(AppContext.BaseDirectory, "KernelGateway.Server.dll"), "--urls", "http://127.0.0.1:0", "--Gateway:DataDirectory", gateway.DataFolder, "--Gateway:LocalEval:Enabled", "true");
 
     /// <summary>What the gateway's sandboxes have on this host; the gateway itself does not count.</summary>
     public static IReadOnlyList<string> Traces(this GatewayProcess gateway, string cgroupParent = "/kg-none") =>

@@ -15,8 +15,8 @@ internal sealed class ImageDisk : IAsyncDisposable
     {
         var folder = Directory.CreateTempSubdirectory("kg-").FullName;
         var image = System.IO.Path.Combine(folder, "image");
-        await RunAsync("truncate", "-s", "64M", image);
-        await RunAsync("mkfs.ext4", "-q", "-F", image);
+        await ChildProcess.MustRunAsync("truncate", "-s", "64M", image);
+        await ChildProcess.MustRunAsync("mkfs.ext4", "-q", "-F", image);
         return await MountAsync(image, folder);
     }
 
@@ -31,7 +31,7 @@ internal sealed class ImageDisk : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        await RunAsync("umount", Path);
+        await ChildProcess.MustRunAsync("umount", Path);
         Directory.Delete(_folder, recursive: true);
     }
 
@@ -39,13 +39,7 @@ internal sealed class ImageDisk : IAsyncDisposable
     {
         var disk = new ImageDisk(image, folder);
         Directory.CreateDirectory(disk.Path);
-        await RunAsync("mount", "-o", "loop", image, disk.Path);
+        await ChildProcess.MustRunAsync("mount", "-o", "loop", image, disk.Path);
         return disk;
-    }
-
-    private static async Task RunAsync(string program, params string[] arguments)
-    {
-        var (exitCode, said) = await Programs.RunAsync(program, arguments);
-        exitCode.Should().Be(0, "{0} {1} must work: {2}", program, string.Join(' ', arguments), said);
     }
 }

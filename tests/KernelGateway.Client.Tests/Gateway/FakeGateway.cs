@@ -1,20 +1,15 @@
-using System.Net;
 using Microsoft.AspNetCore.Builder;
-using Microsoft.AspNetCore.Hosting;
-using Microsoft.AspNetCore.Hosting.Server;
-using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.SignalR;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
-using Microsoft.Extensions.Logging;
 
 namespace KernelGateway.Client.Tests.Gateway;
 
 /// <summary>A gateway that speaks the real routes and the real hub over real sockets; sandboxes are played by scripts.</summary>
 internal sealed class FakeGateway : IAsyncDisposable
 {
-    private WebApplication? _app;
+    private WebServer? _server;
 
     private FakeGateway()
     {
@@ -36,30 +31,31 @@ internal sealed class FakeGateway : IAsyncDisposable
     /// <summary>Starts again on the same port, with the sandboxes as they are.</summary>
     public async Task BeginAsync()
     {
-        var builder = WebApplication.CreateSlimBuilder();
-        builder.Logging.ClearProviders();
-        builder.WebHost.ConfigureKestrel(options => options.Listen(IPAddress.Loopback, Port));
-        builder.Services.Configure<HostOptions>(options => options.ShutdownTimeout = TimeSpan.Zero);
-        builder.Services.AddSingleton(State);
-        builder.Services.AddSignalR();
-        _app = builder.Build();
-        _app.Use(GuardAsync);
-        _app.UseRouting();
-        FakeRoutes.Map(_app, State);
-        _app.MapHub<FakeHub>("/hubs/sandboxes");
-        await _app.StartAsync();
-        var addresses = _app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!;
-        Port = new Uri(addresses.Addresses.First()).Port;
+        _server = await WebServer.StartAsync(
+            app =>
+            {
+                app.Use(GuardAsync);
+                app.UseRouting();
+                FakeRoutes.Map(app, State);
+                app.MapHub<FakeHub>("/hubs/sandboxes");
+            },
+            services =>
+            {
+                services.Configure<HostOptions>(options => options.ShutdownTimeout = TimeSpan.Zero);
+                services.AddSingleton(State);
+                services.AddSignalR();
+            },
+            Port);
+        Port = _server.Port;
     }
 
     /// <summary>Goes away with all its connections.</summary>
     public async Task EndAsync()
     {
-        if (_app is { } app)
+        if (_server is { } server)
         {
-            _app = null;
-            await app.StopAsync();
-            await app.DisposeAsync();
+            _server = null;
+            await server.DisposeAsync();
         }
     }
 

@@ -4,7 +4,6 @@ using System.Text;
 using KernelGateway.Contracts.Sandboxes;
 using KernelGateway.Core.Egress;
 using KernelGateway.Core.Policies;
-using KernelGateway.Core.Tests.Support;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 
@@ -13,7 +12,7 @@ namespace KernelGateway.Core.Tests.Egress;
 /// <summary>A proxy on a unix socket with names of its own: whatever ends in <c>.test</c> is on this machine's loopback.</summary>
 internal sealed class TestProxy : IAsyncDisposable
 {
-    private readonly TempFolder _folder = new();
+    private readonly TemporaryFolder _folder = new();
     private readonly List<EgressDenial> _denials = [];
     private readonly List<string> _lookups = [];
 

@@ -10,13 +10,13 @@ public sealed class ConfinedDirectoryTests
     private TemporaryFolder _outside = null!;
     private ConfinedDirectory _directory = null!;
 
-    private string Root => _outside["root"];
+    private string Root => _outside.Of("root");
 
     [SetUp]
     public void Open()
     {
         _outside = new TemporaryFolder();
-        File.WriteAllText(_outside["secret"], "secret");
+        File.WriteAllText(_outside.Of("secret"), "secret");
         Directory.CreateDirectory(Path.Combine(Root, "sub"));
         File.WriteAllText(Path.Combine(Root, "sub", "file"), "inside");
         ConfinedDirectory.TryOpen(Root, out ConfinedDirectory? directory).Should().Be(PosixError.None);
@@ -65,7 +65,7 @@ public sealed class ConfinedDirectoryTests
     [Test]
     public void A_folder_replaced_after_opening_is_not_noticed_from_within()
     {
-        Directory.Move(Root, _outside["moved"]);
+        Directory.Move(Root, _outside.Of("moved"));
         Directory.CreateSymbolicLink(Root, "/etc");
         _directory.TryOpenFile("passwd", out _).Should().Be(PosixError.NotFound);
         _directory.TryOpenFile("sub/file", out SafeFileHandle? file).Should().Be(PosixError.None);
@@ -75,12 +75,12 @@ public sealed class ConfinedDirectoryTests
     [Test]
     public void Removing_a_link_leaves_what_it_points_to()
     {
-        File.CreateSymbolicLink(Path.Combine(Root, "link"), _outside["secret"]);
+        File.CreateSymbolicLink(Path.Combine(Root, "link"), _outside.Of("secret"));
         _directory.Unlink("link").Should().Be(PosixError.None);
         _directory.Unlink("link").Should().Be(PosixError.NotFound);
         _directory.Unlink("../secret").Should().Be(PosixError.LeavesFolder);
         _directory.Unlink("sub").Should().Be(PosixError.IsAFolder);
-        File.Exists(_outside["secret"]).Should().BeTrue();
+        File.Exists(_outside.Of("secret")).Should().BeTrue();
     }
 
     [Test]
@@ -100,9 +100,9 @@ public sealed class ConfinedDirectoryTests
     [Test]
     public void A_folder_that_is_a_link_or_missing_does_not_open()
     {
-        Directory.CreateSymbolicLink(_outside["link"], Root);
-        ConfinedDirectory.TryOpen(_outside["link"], out _).Should().Be(PosixError.NotAFolder);
-        ConfinedDirectory.TryOpen(_outside["missing"], out _).Should().Be(PosixError.NotFound);
-        ConfinedDirectory.TryOpen(_outside["secret"], out _).Should().Be(PosixError.NotAFolder);
+        Directory.CreateSymbolicLink(_outside.Of("link"), Root);
+        ConfinedDirectory.TryOpen(_outside.Of("link"), out _).Should().Be(PosixError.NotAFolder);
+        ConfinedDirectory.TryOpen(_outside.Of("missing"), out _).Should().Be(PosixError.NotFound);
+        ConfinedDirectory.TryOpen(_outside.Of("secret"), out _).Should().Be(PosixError.NotAFolder);
     }
 }

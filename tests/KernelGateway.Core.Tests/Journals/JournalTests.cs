@@ -1,7 +1,6 @@
 using System.Text;
 using KernelGateway.Core.Errors;
 using KernelGateway.Core.Journals;
-using KernelGateway.Core.Tests.Support;
 
 namespace KernelGateway.Core.Tests.Journals;
 
@@ -13,8 +12,8 @@ public sealed class JournalTests
     [Test]
     public async Task Entries_come_back_with_rising_numbers_and_everything_in_them()
     {
-        using var folder = new TempFolder();
-        using var journal = Open(folder);
+        using var folder = new TemporaryFolder();
+        using var journal = Open(folder.Path);
         var draft = Entry("hello") with
         {
             Kind = JournalEntryKind.KernelMessage,
@@ -37,8 +36,8 @@ public sealed class JournalTests
     [Test]
     public async Task A_follower_gets_what_comes_later_and_ends_with_the_journal()
     {
-        using var folder = new TempFolder();
-        using var journal = Open(folder);
+        using var folder = new TemporaryFolder();
+        using var journal = Open(folder.Path);
         journal.Append(Entry("1"));
         var seen = new List<long>();
         var both = new TaskCompletionSource();
@@ -66,8 +65,8 @@ public sealed class JournalTests
     [Test]
     public async Task Many_writers_and_readers_all_see_the_same_numbers_without_a_hole()
     {
-        using var folder = new TempFolder();
-        using var journal = Open(folder, new JournalOptions { SegmentBytes = 64 << 10 });
+        using var folder = new TemporaryFolder();
+        using var journal = Open(folder.Path, new JournalOptions { SegmentBytes = 64 << 10 });
         var readers = Enumerable.Range(0, 8).Select(_ => Task.Run(async () =>
         {
             var seen = new List<(long, string)>();
@@ -96,8 +95,8 @@ public sealed class JournalTests
     [Test]
     public async Task A_reopened_journal_goes_on_with_the_next_number()
     {
-        using var folder = new TempFolder();
-        using (var journal = Open(folder, SmallSegments))
+        using var folder = new TemporaryFolder();
+        using (var journal = Open(folder.Path, SmallSegments))
         {
             for (var i = 0; i < 300; i++)
             {
@@ -106,7 +105,7 @@ public sealed class JournalTests
         }
 
         var replayed = new List<long>();
-        using var again = new Journal(FileJournalStore.Open(folder, SmallSegments, e => replayed.Add(e.Sequence)), TimeProvider.System);
+        using var again = new Journal(FileJournalStore.Open(folder.Path, SmallSegments, e => replayed.Add(e.Sequence)), TimeProvider.System);
         again.Append(Entry("next")).Should().Be(301);
 
         replayed.Should().Equal(Enumerable.Range(1, 300).Select(n => (long)n));
@@ -116,14 +115,14 @@ public sealed class JournalTests
     [Test]
     public async Task Over_its_size_the_oldest_go_and_a_reader_is_told_which()
     {
-        using var folder = new TempFolder();
-        using var journal = Open(folder, SmallSegments);
+        using var folder = new TemporaryFolder();
+        using var journal = Open(folder.Path, SmallSegments);
         for (var i = 1; i <= 3000; i++)
         {
             journal.Append(Entry($"{i} {new string('x', 1000)}"));
         }
 
-        var size = Directory.EnumerateFiles(folder).Sum(f => new FileInfo(f).Length);
+        var size = Directory.EnumerateFiles(folder.Path).Sum(f => new FileInfo(f).Length);
         size.Should().BeLessThanOrEqualTo(SmallSegments.MaxBytes + SmallSegments.SegmentBytes);
         var read = await ReadAll(journal, 10);
         read[0].Kind.Should().Be(JournalEntryKind.Truncated);
@@ -136,14 +135,14 @@ public sealed class JournalTests
     [Test]
     public async Task Old_segments_go_and_the_one_in_use_stays()
     {
-        using var folder = new TempFolder();
-        using var journal = Open(folder, SmallSegments);
+        using var folder = new TemporaryFolder();
+        using var journal = Open(folder.Path, SmallSegments);
         for (var i = 1; i <= 200; i++)
         {
             journal.Append(Entry($"{i} {new string('x', 1000)}"));
         }
 
-        var files = Directory.GetFiles(folder).Order().ToList();
+        var files = Directory.GetFiles(folder.Path).Order().ToList();
         files.Should().HaveCountGreaterThan(2);
         var longAgo = DateTimeOffset.UnixEpoch.AddYears(40);
         File.SetLastWriteTimeUtc(files[0], longAgo.UtcDateTime);
@@ -151,7 +150,7 @@ public sealed class JournalTests
 
         journal.RemoveOlderThan(longAgo.AddDays(1));
 
-        Directory.GetFiles(folder).Order().Should().Equal(files.Skip(1));
+        Directory.GetFiles(folder.Path).Order().Should().Equal(files.Skip(1));
         var read = await ReadAll(journal, 0);
         Notes.Read<Notes.TruncatedNote>(read[0]).Reason.Should().Contain("size or age");
         read[^1].Sequence.Should().Be(200);
@@ -160,14 +159,14 @@ public sealed class JournalTests
     [Test]
     public async Task A_write_cut_short_at_any_byte_loses_only_what_was_never_shown()
     {
-        using var folder = new TempFolder();
+        using var folder = new TemporaryFolder();
         long before;
         string file;
-        using (var journal = Open(folder))
+        using (var journal = Open(folder.Path))
         {
             journal.Append(Entry("kept 1"));
             journal.Append(Entry("kept 2"));
-            file = Directory.GetFiles(folder).Single();
+            file = Directory.GetFiles(folder.Path).Single();
             before = new FileInfo(file).Length;
             journal.Append(Entry("cut"));
         }
@@ -176,7 +175,7 @@ public sealed class JournalTests
         for (var length = (int)before; length < whole.Length; length++)
         {
             await File.WriteAllBytesAsync(file, whole[..length]);
-            var store = FileJournalStore.Open(folder, new JournalOptions());
+            var store = FileJournalStore.Open(folder.Path, new JournalOptions());
             using var journal = new Journal(store, TimeProvider.System);
             store.Damage.Should().BeEmpty($"a torn end of {length - before} bytes is no damage");
             journal.Append(Entry("after")).Should().Be(3);
@@ -190,8 +189,8 @@ public sealed class JournalTests
         var seed = Environment.TickCount;
         TestContext.Out.WriteLine($"seed {seed}");
         var random = new Random(seed);
-        using var original = new TempFolder();
-        using (var journal = Open(original, SmallSegments))
+        using var original = new TemporaryFolder();
+        using (var journal = Open(original.Path, SmallSegments))
         {
             for (var i = 1; i <= 200; i++)
             {
@@ -199,17 +198,17 @@ public sealed class JournalTests
             }
         }
 
-        var truth = (await ReadAll(Open(original, SmallSegments), 0)).ToDictionary(e => e.Sequence, Text);
+        var truth = (await ReadAll(Open(original.Path, SmallSegments), 0)).ToDictionary(e => e.Sequence, Text);
         for (var round = 0; round < 1000; round++)
         {
-            using var folder = new TempFolder();
-            foreach (var file in Directory.GetFiles(original))
+            using var folder = new TemporaryFolder();
+            foreach (var file in Directory.GetFiles(original.Path))
             {
-                File.Copy(file, Path.Combine(folder, Path.GetFileName(file)));
+                File.Copy(file, Path.Combine(folder.Path, Path.GetFileName(file)));
             }
 
-            var what = Damage(random, Directory.GetFiles(folder));
-            using var journal = Open(folder, SmallSegments);
+            var what = Damage(random, Directory.GetFiles(folder.Path));
+            using var journal = Open(folder.Path, SmallSegments);
             var next = journal.Append(Entry("after"));
 
             var expected = 1L;
@@ -231,11 +230,11 @@ public sealed class JournalTests
     }
 
     [Test]
-    public void A_full_disk_is_said_and_when_there_is_room_again_it_goes_on_without_a_hole()
+    public async Task A_full_disk_is_said_and_when_there_is_room_again_it_goes_on_without_a_hole()
     {
         Requires.Root();
-        using var folder = new TempFolder();
-        using var disk = SmallDisk.Mount(Path.Combine(folder, "disk"), "1m");
+        using var folder = new TemporaryFolder();
+        await using var disk = await SmallDisk.MountAsync(folder.Of("disk"), "1m");
         using var journal = Open(disk.Path, SmallSegments);
         var filler = Path.Combine(disk.Path, "filler");
         File.WriteAllBytes(filler, new byte[900 << 10]);

@@ -28,28 +28,28 @@ internal sealed class AgentProcess : IAsyncDisposable
 
     public string Folder => _folder.Path;
 
-    public string LogOf(string kernel) => _folder[$"l/{kernel}"];
+    public string LogOf(string kernel) => _folder.Of($"l/{kernel}");
 
-    public string ConnectionFileOf(string kernel) => _folder[$"t/{kernel}.json"];
+    public string ConnectionFileOf(string kernel) => _folder.Of($"t/{kernel}.json");
 
     public static async Task<AgentProcess> StartAsync()
     {
-        Requires.AKernel();
+        Requires.Kernel();
         var folder = new TemporaryFolder();
         foreach (string name in new[] { "s", "l", "t" })
         {
-            Directory.CreateDirectory(folder[name]);
+            Directory.CreateDirectory(folder.Of(name));
         }
 
         string launcher = Repository.Launcher;
         string[] arguments =
         [
             "-I", "-S", "-B", Path.Combine(launcher, "agent.py"),
-            "--launcher", launcher, "--sockets", folder["s"], "--logs", folder["l"], "--tmp", folder["t"],
+            "--launcher", launcher, "--sockets", folder.Of("s"), "--logs", folder.Of("l"), "--tmp", folder.Of("t"),
         ];
 
         // The watcher is there before the agent: the socket's appearance cannot be missed.
-        using var watcher = new FileSystemWatcher(folder["s"]);
+        using var watcher = new FileSystemWatcher(folder.Of("s"));
         var appeared = new TaskCompletionSource();
         watcher.Renamed += (_, _) => appeared.TrySetResult();
         watcher.EnableRaisingEvents = true;
@@ -81,7 +81,7 @@ internal sealed class AgentProcess : IAsyncDisposable
             ["connection"] = connection,
         });
         reply["ok"]!.GetValue<bool>().Should().BeTrue("the kernel starts: {0}", reply.ToJsonString());
-        string file = _folder[$"{name}-client.json"];
+        string file = _folder.Of($"{name}-client.json");
         await File.WriteAllTextAsync(file, connection.ToJsonString());
         return await KernelProcess.ConnectAsync(this, name, reply["pid"]!.GetValue<int>(), file);
     }
@@ -114,14 +114,14 @@ internal sealed class AgentProcess : IAsyncDisposable
     private static async Task<AgentConnection> ConnectAsync(TemporaryFolder folder)
     {
         var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
-        await socket.ConnectAsync(new UnixDomainSocketEndPoint(folder["s/agent"])).WaitAsync(Patience);
+        await socket.ConnectAsync(new UnixDomainSocketEndPoint(folder.Of("s/agent"))).WaitAsync(Patience);
         return new AgentConnection(socket);
     }
 
     private JsonObject KernelConnection(string name) => new()
     {
         ["transport"] = "ipc",
-        ["ip"] = _folder[$"s/{name}"],
+        ["ip"] = _folder.Of($"s/{name}"),
         ["shell_port"] = 1,
         ["iopub_port"] = 2,
         ["stdin_port"] = 3,

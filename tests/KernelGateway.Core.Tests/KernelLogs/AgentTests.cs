@@ -125,12 +125,8 @@ public sealed class AgentTests
         lines[^1].Should().Be("/dev/null");
 
         int other = (await LaunchShell("k2", "exec sleep 100"))["pid"]!.GetValue<int>();
-        using var deadline = new CancellationTokenSource(AgentProcess.Patience);
-        while (Directory.GetFiles($"/proc/{other}/fd").Length != 3)
-        {
-            // While it starts, the program opens files of its own; what it inherits would stay.
-            await Task.Delay(5, deadline.Token);
-        }
+        // While it starts, the program opens files of its own; what it inherits would stay.
+        await Wait.UntilAsync(() => Directory.GetFiles($"/proc/{other}/fd").Length == 3, AgentProcess.Patience, "the kernel has inherited no descriptor");
     }
 
     [Test]
@@ -189,11 +185,11 @@ public sealed class AgentTests
     [Test]
     public async Task Ports_lead_to_a_socket_say_so_when_nobody_listens_there_and_go_away_when_told()
     {
-        using var folder = new TempFolder();
+        using var folder = new TemporaryFolder();
         using var place = new TcpListener(IPAddress.Loopback, 0);
         place.Start();
         var port = ((IPEndPoint)place.LocalEndpoint).Port;
-        JsonObject Forward(params int[] ports) => new() { ["op"] = "forward", ["socket"] = Path.Combine(folder, "proxy"), ["ports"] = new JsonArray([.. ports.Select(p => (JsonNode)p)]) };
+        JsonObject Forward(params int[] ports) => new() { ["op"] = "forward", ["socket"] = folder.Of("proxy"), ["ports"] = new JsonArray([.. ports.Select(p => (JsonNode)p)]) };
         (await _agent.Connection.AskAsync(Forward(port)))["error"]!.GetValue<string>().Should().Contain("in use");
         (await _agent.Connection.AskAsync(Forward(80)))["error"]!.GetValue<string>().Should().Contain("1024 to 65535");
         place.Stop();
@@ -203,7 +199,7 @@ public sealed class AgentTests
         (await SayAsync(port, "GET")).Should().StartWith("HTTP/1.1 503 ").And.Contain("X-Proxy-Error: The gateway is away");
         using (var listener = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified))
         {
-            listener.Bind(new UnixDomainSocketEndPoint(Path.Combine(folder, "proxy")));
+            listener.Bind(new UnixDomainSocketEndPoint(folder.Of("proxy")));
             listener.Listen();
             Task<string> saying = SayAsync(port, "hello");
             using Socket accepted = await listener.AcceptAsync();
@@ -338,12 +334,7 @@ public sealed class AgentTests
     private async Task<string> AppearsAsync(string name)
     {
         string path = Path.Combine(_agent.Folder, name);
-        using var deadline = new CancellationTokenSource(AgentProcess.Patience);
-        while (!File.Exists(path) || new FileInfo(path).Length == 0)
-        {
-            await Task.Delay(5, deadline.Token);
-        }
-
+        await Wait.UntilAsync(() => File.Exists(path) && new FileInfo(path).Length > 0, AgentProcess.Patience, $"{name} is there");
         return path;
     }
 }

@@ -74,8 +74,8 @@ public sealed class KernelLogFaultTests
     public void A_folder_that_is_a_link_ends_the_reading()
     {
         using var folder = new TemporaryFolder();
-        Directory.CreateSymbolicLink(folder["link"], _log.Path);
-        using KernelLogReader reader = Open(new KernelLogLocation(folder["link"], Posix.Uid));
+        Directory.CreateSymbolicLink(folder.Of("link"), _log.Path);
+        using KernelLogReader reader = Open(new KernelLogLocation(folder.Of("link"), Posix.Uid));
         NextFault(reader).Kind.Should().Be(KernelLogFaultKind.Folder);
         NothingMore(reader);
     }

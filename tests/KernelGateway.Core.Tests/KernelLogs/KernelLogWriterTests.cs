@@ -329,7 +329,7 @@ public sealed class KernelLogWriterTests
         while ((seen = new DirectoryInfo(_agent.LogOf("k1")).GetFiles().Sum(file => file.Length)) != size || seen < 200_000)
         {
             size = seen;
-            await Task.Delay(300, deadline.Token);
+            await Task.Delay(300, deadline.Token); // Nobody tells that nothing is written any more.
         }
     }
 }

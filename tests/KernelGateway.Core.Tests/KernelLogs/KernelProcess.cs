@@ -30,14 +30,7 @@ internal sealed class KernelProcess : IDisposable
     public KernelLogReader Log { get; }
 
     /// <summary>The kernel's resident memory, bytes.</summary>
-    public long Memory
-    {
-        get
-        {
-            string line = File.ReadLines($"/proc/{Pid}/status").First(text => text.StartsWith("VmRSS:", StringComparison.Ordinal));
-            return long.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1], CultureInfo.InvariantCulture) * 1024;
-        }
-    }
+    public long Memory => HostProcesses.ResidentBytesOf(Pid);
 
     public static async Task<KernelProcess> ConnectAsync(AgentProcess agent, string name, int pid, string connectionFile)
     {
@@ -107,7 +100,7 @@ internal sealed class KernelProcess : IDisposable
         {
             Log.Fault.Should().BeNull("the kernel writes a sound log");
             Log.Acknowledge(Log.Position);
-            await Task.Delay(2, deadline.Token);
+            await Task.Delay(2, deadline.Token); // The log alone is read here; what announces a record is the socket.
         }
 
         return new LoggedMessage(record);

@@ -1,5 +1,4 @@
 using KernelGateway.Client;
-using KernelGateway.Contracts.Events;
 
 namespace KernelGateway.EndToEnd.Tests.Support;
 
@@ -16,7 +15,7 @@ public abstract class GatewayFixture
     public async Task Connect()
     {
         Requires.LocalVariant();
-        Gateway = await SharedGateway.GetAsync();
+        Gateway = await SharedGatewayProcess.GetAsync();
         Client = Gateway.Client();
     }
 
@@ -27,20 +26,5 @@ public abstract class GatewayFixture
         {
             await Client.DisposeAsync();
         }
-    }
-
-    /// <summary>Reads until an event of that kind comes.</summary>
-    private protected static async Task<T> FirstAsync<T>(Sandbox sandbox, long after, CancellationToken cancellationToken, Func<T, bool>? wanted = null)
-        where T : SandboxEvent
-    {
-        await foreach (var one in sandbox.EventsAsync(after, cancellationToken))
-        {
-            if (one is T found && (wanted is null || wanted(found)))
-            {
-                return found;
-            }
-        }
-
-        throw new AssertionException($"The events ended without a {typeof(T).Name}.");
     }
 }

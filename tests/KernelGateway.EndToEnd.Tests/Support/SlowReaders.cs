@@ -7,6 +7,7 @@ namespace KernelGateway.EndToEnd.Tests.Support;
 internal static class SlowReaders
 {
     private const int Portion = 1024;
+    private const int ReceiveBuffer = 4096; // What is not read must stay in the gateway, not in the kernel of the host.
     private static readonly TimeSpan Pace = TimeSpan.FromSeconds(1);
 
     /// <summary>Long enough for every limit of the server on the time of one write.</summary>
@@ -15,7 +16,7 @@ internal static class SlowReaders
     /// <summary>Reads Server-Sent Events until told to stop; gives how many bytes came.</summary>
     public static async Task<long> ReadEventsAsync(GatewayProcess gateway, string sandboxId, long after, Task stop, CancellationToken cancellationToken)
     {
-        using var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { ReceiveBufferSize = 4096 };
+        using var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { ReceiveBufferSize = ReceiveBuffer };
         await socket.ConnectAsync(gateway.Address.Host, gateway.Address.Port, cancellationToken);
         await socket.SendAsync(Encoding.ASCII.GetBytes(
             $"GET /api/v1/sandboxes/{sandboxId}/events?after={after} HTTP/1.1\r\nHost: {gateway.Address.Authority}\r\nAuthorization: Bearer {gateway.Key}\r\nAccept: text/event-stream\r\n\r\n"), cancellationToken);
@@ -25,12 +26,12 @@ internal static class SlowReaders
     /// <summary>Reads a stream of the hub until told to stop; gives how many bytes came.</summary>
     public static async Task<long> ReadHubAsync(GatewayProcess gateway, string sandboxId, long after, Task stop, CancellationToken cancellationToken)
     {
-        await using var hub = await RawHub.ConnectAsync(gateway, cancellationToken);
-        await hub.BeginStreamAsync(sandboxId, after, cancellationToken);
+        await using var hub = await RawHub.ConnectAsync(gateway.Address, gateway.Key, ReceiveBuffer);
+        await hub.BeginStreamAsync("StreamEvents", sandboxId, after);
         return await AtPaceAsync(
             async buffer =>
             {
-                await hub.PingAsync(cancellationToken);
+                await hub.PingAsync();
                 return await hub.ReadAsync(buffer, cancellationToken);
             },
             stop,

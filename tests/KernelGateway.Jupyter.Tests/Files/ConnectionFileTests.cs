@@ -1,4 +1,3 @@
-using KernelGateway.Jupyter.Tests.Support;
 using Newtonsoft.Json.Linq;
 
 namespace KernelGateway.Jupyter.Tests.Files;
@@ -9,7 +8,7 @@ public sealed class ConnectionFileTests
     [Test]
     public async Task What_is_written_is_what_is_read_and_only_its_owner_may_read_it()
     {
-        using var folder = new TemporaryFolder();
+        using var folder = TemporaryFolder.ForEverybody();
         var written = ConnectionFile.ForIpc(folder.Of("k")) with { KernelName = "python3" };
         await written.WriteAsync(folder.Of("c.json"));
         (await ConnectionFile.ReadAsync(folder.Of("c.json"))).Should().Be(written);

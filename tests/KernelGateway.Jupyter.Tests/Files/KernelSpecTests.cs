@@ -27,7 +27,7 @@ public sealed class KernelSpecTests : IDisposable
     [TestCase("PYTHONUSERBASE={0}/base")]
     public async Task Everything_is_found_as_jupyter_client_finds_it(string variable)
     {
-        PythonPeer.Require("jupyter_client");
+        Requires.Module("jupyter_client");
         if (variable.Split('=') is [var name, var value])
         {
             _environment[name] = string.Format(null, value, _folder.Path);
@@ -49,7 +49,7 @@ public sealed class KernelSpecTests : IDisposable
         Write("one/kernels/broken", "{");
 
         var expected = await AskJupyterAsync();
-        var paths = JupyterDataPaths.ForEnvironment(_environment, _environment["HOME"], PythonPeer.Interpreter);
+        var paths = JupyterDataPaths.ForEnvironment(_environment, _environment["HOME"], Requires.Python);
         paths.DataFolders.Should().Equal(expected["paths"]!.Values<string>().Distinct());
         paths.KernelFolders.Should().Equal(expected["kernels"]!.Values<string>().Distinct());
         var found = new KernelSpecCatalog(paths).FindAll();
@@ -61,7 +61,7 @@ public sealed class KernelSpecTests : IDisposable
             spec.ResourceDirectory.Should().Be(theirs["folder"]!.ToString());
             spec.DisplayName.Should().Be(theirs["display"]!.ToString());
             spec.InterruptMode.ToString().Should().BeEquivalentTo(theirs["mode"]!.ToString());
-            spec.FormatArgv(_folder.Of("c.json"), python: PythonPeer.Interpreter, prefix: "/usr").Should().Equal(theirs["argv"]!.Values<string>());
+            spec.FormatArgv(_folder.Of("c.json"), python: Requires.Python, prefix: "/usr").Should().Equal(theirs["argv"]!.Values<string>());
             var added = ((JObject)theirs["env"]!).Properties().Select(p => KeyValuePair.Create(p.Name, p.Value.ToString()));
             spec.FormatEnv(_environment).Should().BeEquivalentTo(_environment.Concat(added));
         }
@@ -132,7 +132,7 @@ public sealed class KernelSpecTests : IDisposable
 
     private async Task<JObject> AskJupyterAsync()
     {
-        var start = new ProcessStartInfo(PythonPeer.Interpreter) { RedirectStandardOutput = true, RedirectStandardError = true };
+        var start = new ProcessStartInfo(Requires.Python) { RedirectStandardOutput = true, RedirectStandardError = true };
         start.ArgumentList.Add(Path.Combine(TestContext.CurrentContext.TestDirectory, "Files/kernelspecs.py"));
         start.ArgumentList.Add(_folder.Of("c.json"));
         start.Environment.Clear();

@@ -15,8 +15,8 @@ public sealed class HostileKernelTests
     [OneTimeSetUp]
     public async Task Start()
     {
-        PythonPeer.Require("zmq");
-        _folder = new TemporaryFolder();
+        Requires.Module("zmq");
+        _folder = TemporaryFolder.ForEverybody();
         var connection = ConnectionFile.ForIpc(_folder.Of("k"));
         await connection.WriteAsync(_folder.Of("c.json"));
         _kernel = PythonPeer.Start("Kernels/hostile_kernel.py", _folder.Of("c.json"));

@@ -104,7 +104,7 @@ public sealed class KernelEndTests
     [Test]
     public async Task A_kernel_that_does_not_listen_is_a_clear_error(CancellationToken cancellationToken)
     {
-        using var folder = new TemporaryFolder();
+        using var folder = TemporaryFolder.ForEverybody();
         var options = new KernelClientOptions { ConnectTimeout = TimeSpan.FromMilliseconds(300) };
         var connecting = () => KernelClient.ConnectAsync(ConnectionFile.ForIpc(folder.Of("k")), options, cancellationToken);
         await connecting.Should().ThrowAsync<KernelException>().WithMessage("The kernel cannot be reached: *");

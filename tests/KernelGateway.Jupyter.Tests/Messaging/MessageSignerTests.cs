@@ -1,6 +1,5 @@
 using System.Text;
 using KernelGateway.Jupyter.Messaging;
-using KernelGateway.Jupyter.Tests.Support;
 using Newtonsoft.Json.Linq;
 
 namespace KernelGateway.Jupyter.Tests.Messaging;
@@ -14,7 +13,7 @@ public sealed class MessageSignerTests
     [TestCase("schlüssel 鍵")]
     public async Task Signatures_are_those_of_jupyter_client(string key)
     {
-        PythonPeer.Require("jupyter_client");
+        Requires.Module("jupyter_client");
         await using var python = PythonPeer.Start("Messaging/signatures.py");
         using var signer = new MessageSigner(key);
         for (var size = 0; size < 300; size += 60)

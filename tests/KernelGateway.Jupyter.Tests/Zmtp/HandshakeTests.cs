@@ -84,7 +84,7 @@ public sealed class HandshakeTests
     [Test]
     public async Task A_backlog_that_is_full_ends_in_time(CancellationToken cancellationToken)
     {
-        using var folder = new Support.TemporaryFolder();
+        using var folder = TemporaryFolder.ForEverybody();
         using var listener = new System.Net.Sockets.Socket(System.Net.Sockets.AddressFamily.Unix, System.Net.Sockets.SocketType.Stream, 0);
         listener.Bind(new System.Net.Sockets.UnixDomainSocketEndPoint(folder.Of("s")));
         listener.Listen(0);

@@ -1,6 +1,5 @@
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
-using KernelGateway.Jupyter.Tests.Support;
 using KernelGateway.Jupyter.Zmtp;
 using Microsoft.Win32.SafeHandles;
 
@@ -17,7 +16,7 @@ public sealed partial class IpcPathTests
     public async Task A_link_in_place_of_the_socket_is_refused_by_path_and_by_folder(CancellationToken cancellationToken)
     {
         using var victim = RawPeer.OnIpc();
-        using var folder = new TemporaryFolder();
+        using var folder = TemporaryFolder.ForEverybody();
         File.CreateSymbolicLink(folder.Of("s"), victim.Endpoint.Address[6..]);
         using var handle = OpenFolder(folder.Path);
         ZmtpEndpoint[] endpoints = [ZmtpEndpoint.Parse("ipc://" + folder.Of("s")) with { NoFollow = true }, ZmtpEndpoint.InDirectory(handle, "s")];
@@ -31,7 +30,7 @@ public sealed partial class IpcPathTests
     public async Task A_link_in_place_of_a_folder_is_refused_but_an_opened_folder_stays_itself(CancellationToken cancellationToken)
     {
         using var peer = RawPeer.OnIpc();
-        using var folder = new TemporaryFolder();
+        using var folder = TemporaryFolder.ForEverybody();
         File.CreateSymbolicLink(folder.Of("d"), Path.GetDirectoryName(peer.Address[6..])!);
         (await Failure(ZmtpEndpoint.Parse($"ipc://{folder.Of("d")}/s") with { NoFollow = true }, cancellationToken)).Kind.Should().Be(ZmtpErrorKind.UnsafePath);
 
@@ -59,7 +58,7 @@ public sealed partial class IpcPathTests
     [Test]
     public async Task What_is_not_a_socket_is_refused(CancellationToken cancellationToken)
     {
-        using var folder = new TemporaryFolder();
+        using var folder = TemporaryFolder.ForEverybody();
         await File.WriteAllTextAsync(folder.Of("file"), "x", cancellationToken);
         Directory.CreateDirectory(folder.Of("folder"));
         foreach (var name in new[] { "file", "folder" })
@@ -125,13 +124,9 @@ public sealed partial class IpcPathTests
     [Test]
     public async Task The_uid_of_the_listening_process_is_what_counts(CancellationToken cancellationToken)
     {
-        PythonPeer.Require("zmq");
-        if (Environment.UserName != "root")
-        {
-            Assert.Ignore("Starting a peer under another uid needs root.");
-        }
-
-        using var folder = new TemporaryFolder();
+        Requires.Module("zmq");
+        Requires.Root();
+        using var folder = TemporaryFolder.ForEverybody();
         await using var peer = await ZmqPeer.StartAtAsync("ROUTER", "ipc://" + folder.Of("s"), uid: 54321);
         using var handle = OpenFolder(folder.Path);
         var endpoint = ZmtpEndpoint.InDirectory(handle, "s");
@@ -145,7 +140,7 @@ public sealed partial class IpcPathTests
     [Test]
     public async Task No_descriptor_is_left_behind_by_refused_connections(CancellationToken cancellationToken)
     {
-        using var folder = new TemporaryFolder();
+        using var folder = TemporaryFolder.ForEverybody();
         await File.WriteAllTextAsync(folder.Of("file"), "x", cancellationToken);
         var endpoint = ZmtpEndpoint.Parse("ipc://" + folder.Of("file")) with { NoFollow = true };
         for (var i = 0; i < 100; i++)

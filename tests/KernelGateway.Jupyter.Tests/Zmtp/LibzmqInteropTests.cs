@@ -1,5 +1,4 @@
 using System.Buffers.Binary;
-using KernelGateway.Jupyter.Tests.Support;
 using KernelGateway.Jupyter.Zmtp;
 
 namespace KernelGateway.Jupyter.Tests.Zmtp;
@@ -12,7 +11,7 @@ namespace KernelGateway.Jupyter.Tests.Zmtp;
 public sealed class LibzmqInteropTests(string transport)
 {
     [OneTimeSetUp]
-    public void Require() => PythonPeer.Require("zmq");
+    public void Require() => Requires.Module("zmq");
 
     [Test]
     public async Task A_dealer_and_a_router_exchange_messages_of_every_shape(CancellationToken cancellationToken)

@@ -1,7 +1,6 @@
 using System.Buffers.Binary;
 using System.Net;
 using System.Net.Sockets;
-using KernelGateway.Jupyter.Tests.Support;
 using KernelGateway.Jupyter.Zmtp;
 
 namespace KernelGateway.Jupyter.Tests.Zmtp;
@@ -26,7 +25,7 @@ public sealed class RawPeer : IDisposable
 
     public static RawPeer OnIpc()
     {
-        var folder = new TemporaryFolder();
+        var folder = TemporaryFolder.ForEverybody();
         var listener = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
         listener.Bind(new UnixDomainSocketEndPoint(folder.Of("s")));
         return new RawPeer(listener, folder, "ipc://" + folder.Of("s"));

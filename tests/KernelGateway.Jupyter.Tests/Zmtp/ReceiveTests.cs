@@ -47,6 +47,7 @@ public sealed class ReceiveTests
                 quiet = 0;
             }
 
+            // Nobody tells that nothing more is taken.
             await Task.Delay(TimeSpan.FromMilliseconds(2), TimeProvider.System, cancellationToken);
         }
 

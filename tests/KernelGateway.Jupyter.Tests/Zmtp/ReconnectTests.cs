@@ -14,8 +14,8 @@ public sealed partial class ReconnectTests
     [TestCase("tcp")]
     public async Task A_libzmq_peer_that_restarts_finds_the_same_identity(string transport, CancellationToken cancellationToken)
     {
-        PythonPeer.Require("zmq");
-        using var folder = new TemporaryFolder();
+        Requires.Module("zmq");
+        using var folder = TemporaryFolder.ForEverybody();
         var first = await ZmqPeer.StartAtAsync("ROUTER", transport == "ipc" ? "ipc://" + folder.Of("s") : "tcp://127.0.0.1:*");
         await using var socket = await ZmtpSocket.ConnectAsync(
             first.Endpoint, ZmtpSocketType.Dealer, Quick with { Identity = "same"u8.ToArray() }, cancellationToken);
@@ -24,10 +24,7 @@ public sealed partial class ReconnectTests
         await first.DisposeAsync();
 
         await using var second = await ZmqPeer.StartAtAsync("ROUTER", first.Address);
-        while (socket.ConnectionCount < 2)
-        {
-            await Task.Delay(TimeSpan.FromMilliseconds(5), TimeProvider.System, cancellationToken);
-        }
+        await Wait.UntilAsync(() => socket.ConnectionCount >= 2, KernelRuns.Patience, "it is connected again", cancellationToken);
 
         await socket.SendAsync(Frames.Of("2"), cancellationToken);
         (await second.AskAsync("recv")).Should().Be("got 73616d65 32");
@@ -40,8 +37,8 @@ public sealed partial class ReconnectTests
     [Test]
     public async Task A_subscriber_subscribes_again_and_a_waiting_receive_survives(CancellationToken cancellationToken)
     {
-        PythonPeer.Require("zmq");
-        using var folder = new TemporaryFolder();
+        Requires.Module("zmq");
+        using var folder = TemporaryFolder.ForEverybody();
         var first = await ZmqPeer.StartAtAsync("XPUB", "ipc://" + folder.Of("s"));
         await using var socket = await ZmtpSocket.ConnectAsync(first.Endpoint, ZmtpSocketType.Sub, Quick, cancellationToken);
         await socket.SubscribeAsync("a"u8.ToArray(), cancellationToken);
@@ -96,8 +93,8 @@ public sealed partial class ReconnectTests
     [Test]
     public async Task The_first_connection_waits_for_a_peer_that_binds_later(CancellationToken cancellationToken)
     {
-        PythonPeer.Require("zmq");
-        using var folder = new TemporaryFolder();
+        Requires.Module("zmq");
+        using var folder = TemporaryFolder.ForEverybody();
         var connecting = ZmtpSocket.ConnectAsync(ZmtpEndpoint.Parse("ipc://" + folder.Of("s")) with { NoFollow = true }, ZmtpSocketType.Req, Quick, cancellationToken);
         await using var peer = await ZmqPeer.StartAtAsync("REP", "ipc://" + folder.Of("s"));
         await using var socket = await connecting;
@@ -121,7 +118,7 @@ public sealed partial class ReconnectTests
     [Test]
     public async Task A_peer_that_stops_is_found_out_by_heartbeat_and_one_that_lives_is_kept(CancellationToken cancellationToken)
     {
-        PythonPeer.Require("zmq");
+        Requires.Module("zmq");
         var reason = new TaskCompletionSource<ZmtpException>();
         var options = new ZmtpOptions
         {
@@ -149,7 +146,7 @@ public sealed partial class ReconnectTests
     [Test]
     public async Task A_libzmq_peer_with_heartbeats_of_its_own_keeps_us(CancellationToken cancellationToken)
     {
-        PythonPeer.Require("zmq");
+        Requires.Module("zmq");
         await using var peer = await ZmqPeer.StartAsync("ROUTER", "tcp");
         await peer.AskAsync("heartbeat 50");
         await using var socket = await ZmtpSocket.ConnectAsync(peer.Endpoint, ZmtpSocketType.Dealer, Quick, cancellationToken);

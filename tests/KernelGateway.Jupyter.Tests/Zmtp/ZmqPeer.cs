@@ -1,5 +1,4 @@
 using System.Security.Cryptography;
-using KernelGateway.Jupyter.Tests.Support;
 using KernelGateway.Jupyter.Zmtp;
 
 namespace KernelGateway.Jupyter.Tests.Zmtp;
@@ -25,7 +24,7 @@ public sealed class ZmqPeer : IAsyncDisposable
     /// <param name="transport">ipc or tcp.</param>
     public static async Task<ZmqPeer> StartAsync(string kind, string transport)
     {
-        var folder = transport == "ipc" ? new TemporaryFolder() : null;
+        var folder = transport == "ipc" ? TemporaryFolder.ForEverybody() : null;
         return await StartAtAsync(kind, folder is null ? "tcp://127.0.0.1:*" : "ipc://" + folder.Of("s"), folder);
     }
 

@@ -5,7 +5,6 @@ using System.Net.Sockets;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using JupyterServerProcess = KernelGateway.Jupyter.Tests.Support.JupyterServer;
 
 namespace KernelGateway.Provisioners.Tests.Datalayer;
 

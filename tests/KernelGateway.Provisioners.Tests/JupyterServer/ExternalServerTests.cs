@@ -3,7 +3,7 @@ using KernelGateway.Core.Provisioning;
 using KernelGateway.Provisioners.JupyterServer;
 using KernelGateway.Provisioners.Tests.Contract;
 using KernelGateway.Provisioners.Tests.Support;
-using Server = KernelGateway.Jupyter.Tests.Support.JupyterServer;
+using Server = KernelGateway.Testing.JupyterServerProcess;
 
 namespace KernelGateway.Provisioners.Tests.JupyterServer;
 

@@ -2,7 +2,6 @@ using System.Net;
 using KernelGateway.Core.Egress;
 using KernelGateway.Core.Policies;
 using KernelGateway.Provisioners.JupyterServer;
-using KernelGateway.Provisioners.Tests.Support;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 
@@ -11,7 +10,7 @@ namespace KernelGateway.Provisioners.Tests.JupyterServer;
 /// <summary>Makes what the fixtures of Jupyter Servers test.</summary>
 internal static class ServerProvisioners
 {
-    internal static void RequireServer() => Requires.Demand(Jupyter.Tests.Support.JupyterServer.IsInstalled, "python3-jupyter-server");
+    internal static void RequireServer() => JupyterServerProcess.Require();
 
     /// <param name="options">Its settings.</param>
     /// <param name="allowed">Private networks that count as public.</param>

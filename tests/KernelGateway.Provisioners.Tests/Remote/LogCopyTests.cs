@@ -2,7 +2,6 @@ using System.Text;
 using KernelGateway.Core.Errors;
 using KernelGateway.Core.KernelLogs;
 using KernelGateway.Core.Provisioning;
-using KernelGateway.Jupyter.Tests.Support;
 using KernelGateway.Provisioners.Native;
 using KernelGateway.Provisioners.Remote;
 

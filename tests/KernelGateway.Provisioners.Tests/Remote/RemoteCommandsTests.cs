@@ -2,7 +2,6 @@ using System.Diagnostics;
 using System.Text;
 using KernelGateway.Core.Errors;
 using KernelGateway.Core.Provisioning;
-using KernelGateway.Jupyter.Tests.Support;
 
 namespace KernelGateway.Provisioners.Tests.Remote;
 

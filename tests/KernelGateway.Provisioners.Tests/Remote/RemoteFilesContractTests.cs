@@ -1,5 +1,4 @@
 using KernelGateway.Core.Provisioning;
-using KernelGateway.Jupyter.Tests.Support;
 using KernelGateway.Provisioners.Tests.Contract;
 using KernelGateway.Provisioners.Tests.Support;
 

@@ -2,7 +2,6 @@ using System.Collections.Concurrent;
 using KernelGateway.Core.KernelLogs;
 using KernelGateway.Core.Provisioning;
 using KernelGateway.Jupyter;
-using KernelGateway.Jupyter.Tests.Support;
 using KernelGateway.Provisioners.Remote;
 using KernelGateway.Provisioners.Tests.Support;
 using Microsoft.Extensions.Logging.Abstractions;

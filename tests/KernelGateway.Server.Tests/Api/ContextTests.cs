@@ -18,10 +18,7 @@ public sealed class ContextTests
     [TestCase("local")]
     public async Task Each_context_has_its_own_names_folder_and_variables_and_shares_the_files(string variant)
     {
-        if (variant == "local")
-        {
-            Requires.LocalVariant();
-        }
+        Requires.Variant(variant);
 
         var sandbox = await Gateway.CreateAsync(new { variant, env = new Dictionary<string, string> { ["SHARED"] = "s", ["OWN"] = "sandbox" } });
         await RunAsync(sandbox.Id, null, "x = 1\nimport os; os.mkdir('sub'); open('sub/file', 'w').write('text')");

@@ -17,11 +17,8 @@ public sealed class RKernelTests(string variant)
     [SetUp]
     public void NeedsR()
     {
-        Requires.Program("/usr/lib/R/bin/exec/R", "The environment r-env");
-        if (variant == "local")
-        {
-            Requires.LocalVariant();
-        }
+        Requires.Program("/usr/lib/R/bin/exec/R");
+        Requires.Variant(variant);
     }
 
     [Test]

@@ -51,25 +51,18 @@ public sealed class StartTests
     [Test]
     public async Task A_damaged_database_stops_the_start_with_a_sentence()
     {
-        var folder = Directory.CreateTempSubdirectory("kg-").FullName;
-        try
+        using var folder = new TemporaryFolder();
+        await File.WriteAllTextAsync(folder.Of("gateway.db"), new string('x', 9000));
+        var start = async () =>
         {
-            await File.WriteAllTextAsync(Path.Combine(folder, "gateway.db"), new string('x', 9000));
-            var start = async () =>
+            await using var app = GatewayHost.Build([], b => b.Configuration.AddInMemoryCollection(new Dictionary<string, string?>
             {
-                await using var app = GatewayHost.Build([], b => b.Configuration.AddInMemoryCollection(new Dictionary<string, string?>
-                {
-                    ["Urls"] = "http://127.0.0.1:0",
-                    ["Gateway:DataDirectory"] = folder,
-                }));
-                await app.StartAsync();
-            };
+                ["Urls"] = "http://127.0.0.1:0",
+                ["Gateway:DataDirectory"] = folder.Path,
+            }));
+            await app.StartAsync();
+        };
 
-            (await start.Should().ThrowAsync<InvalidDataException>()).Which.Message.Should().Contain("gateway.db").And.Contain("Restore it from a copy");
-        }
-        finally
-        {
-            Directory.Delete(folder, recursive: true);
-        }
+        (await start.Should().ThrowAsync<InvalidDataException>()).Which.Message.Should().Contain("gateway.db").And.Contain("Restore it from a copy");
     }
 }

@@ -252,7 +252,7 @@ public sealed class FileApiTests
     {
         await _gateway.Http.PostAsJsonAsync($"{Root}/mkdir", new { path = "watched" }, cancellationToken);
         using var lines = await WatchAsync("watched", cancellationToken);
-        await using var hub = await RawHub.ConnectAsync(_gateway, _gateway.Key);
+        await using var hub = await RawHub.ConnectAsync(_gateway.Address, _gateway.Key);
         await using var changes = hub.StreamAsync("WatchFiles", _sandbox.Id, "watched", true).GetAsyncEnumerator(cancellationToken);
         (await changes.MoveNextAsync(), changes.Current.GetProperty("type").GetString()).Should().Be((true, "ready"));
         await _gateway.RunAsync(_sandbox.Id, "open('watched/new', 'w').close()");

@@ -13,7 +13,7 @@ public sealed class HubQuestionTests
     public async Task Variables_are_set_read_and_listed_and_code_is_completed_and_inspected()
     {
         var sandbox = await Gateway.CreateAsync();
-        await using var hub = await RawHub.ConnectAsync(Gateway, Gateway.Key);
+        await using var hub = await RawHub.ConnectAsync(Gateway.Address, Gateway.Key);
 
         (await hub.InvokeAsync("SetVariables", sandbox.Id, new { x = new[] { 1, 2 }, name = "é" }, null, true)).TryGetProperty("error", out _).Should().BeFalse();
         (await AskAsync("GetVariable", "x", null, true)).GetProperty("json").GetRawText().Should().Be("[1,2]");
@@ -39,7 +39,7 @@ public sealed class HubQuestionTests
     public async Task Wrong_questions_say_what_is_wrong(string method, string code)
     {
         s_sandbox ??= (await Gateway.CreateAsync()).Id;
-        await using var hub = await RawHub.ConnectAsync(Gateway, Gateway.Key);
+        await using var hub = await RawHub.ConnectAsync(Gateway.Address, Gateway.Key);
 
         var answer = method switch
         {

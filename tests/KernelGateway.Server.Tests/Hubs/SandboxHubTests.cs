@@ -11,8 +11,8 @@ public sealed class SandboxHubTests
     public async Task A_run_over_the_hub_streams_its_events_live()
     {
         var sandbox = await Gateway.CreateAsync();
-        await using var caller = await RawHub.ConnectAsync(Gateway, Gateway.Key);
-        await using var reader = await RawHub.ConnectAsync(Gateway, Gateway.Key);
+        await using var caller = await RawHub.ConnectAsync(Gateway.Address, Gateway.Key);
+        await using var reader = await RawHub.ConnectAsync(Gateway.Address, Gateway.Key);
 
         var started = (await caller.InvokeAsync("RunCode", sandbox.Id, new { code = "print('hello')\ninput('more? ')" })).GetProperty("result");
         var text = "";
@@ -47,7 +47,7 @@ public sealed class SandboxHubTests
     public async Task A_dropped_reader_resumes_after_its_last_number_and_sees_each_line_once()
     {
         var sandbox = await Gateway.CreateAsync();
-        await using var caller = await RawHub.ConnectAsync(Gateway, Gateway.Key);
+        await using var caller = await RawHub.ConnectAsync(Gateway.Address, Gateway.Key);
         await caller.InvokeAsync("RunCode", sandbox.Id, new { code = "for i in range(3000): print(i, flush=True)" });
 
         var lines = new List<string>();
@@ -55,7 +55,7 @@ public sealed class SandboxHubTests
         var finished = false;
         while (!finished)
         {
-            await using var reader = await RawHub.ConnectAsync(Gateway, Gateway.Key);
+            await using var reader = await RawHub.ConnectAsync(Gateway.Address, Gateway.Key);
             var untilDrop = 700;
             await foreach (var one in reader.StreamAsync("StreamEvents", sandbox.Id, after))
             {
@@ -82,7 +82,7 @@ public sealed class SandboxHubTests
     public async Task An_interrupt_over_the_hub_ends_the_run()
     {
         var sandbox = await Gateway.CreateAsync();
-        await using var hub = await RawHub.ConnectAsync(Gateway, Gateway.Key);
+        await using var hub = await RawHub.ConnectAsync(Gateway.Address, Gateway.Key);
         var run = (await hub.InvokeAsync("RunCode", sandbox.Id, new { code = "import time; time.sleep(60)" })).GetProperty("result").GetProperty("id").GetString();
 
         var answer = await hub.InvokeAsync("Interrupt", sandbox.Id, run);
@@ -96,7 +96,7 @@ public sealed class SandboxHubTests
     public async Task Force_updates_and_usage_are_there_over_the_hub_too()
     {
         var sandbox = await Gateway.CreateAsync();
-        await using var hub = await RawHub.ConnectAsync(Gateway, Gateway.Key);
+        await using var hub = await RawHub.ConnectAsync(Gateway.Address, Gateway.Key);
         var run = (await hub.InvokeAsync("RunCode", sandbox.Id, new { code = "import time; time.sleep(60)" })).GetProperty("result").GetProperty("id").GetString();
 
         (await hub.InvokeAsync("ForceInterrupt", sandbox.Id, run)).TryGetProperty("error", out _).Should().BeFalse();
@@ -114,7 +114,7 @@ public sealed class SandboxHubTests
     public async Task Wrong_calls_say_code_and_sentence_and_leave_the_connection_open()
     {
         var sandbox = await Gateway.CreateAsync();
-        await using var hub = await RawHub.ConnectAsync(Gateway, Gateway.Key);
+        await using var hub = await RawHub.ConnectAsync(Gateway.Address, Gateway.Key);
 
         (await hub.InvokeAsync("RunCode", "nope", new { code = "1" })).GetProperty("error").GetString().Should().Contain("sandbox_not_found: ");
         (await hub.InvokeAsync("RunCode", null, null)).GetProperty("error").GetString().Should().Contain("sandbox_not_found: ");
@@ -138,7 +138,7 @@ public sealed class SandboxHubTests
     {
         var sandbox = await Gateway.CreateAsync();
         using var other = await Gateway.OtherOwnerAsync("hub-other");
-        await using var hub = await RawHub.ConnectAsync(Gateway, other.DefaultRequestHeaders.Authorization!.Parameter!);
+        await using var hub = await RawHub.ConnectAsync(Gateway.Address, other.DefaultRequestHeaders.Authorization!.Parameter!);
 
         (await hub.InvokeAsync("RunCode", sandbox.Id, new { code = "1" })).GetProperty("error").GetString().Should().Contain("sandbox_not_found: ");
     }

@@ -5,6 +5,8 @@ using KernelGateway.Contracts.Events;
 using KernelGateway.Contracts.Sandboxes;
 using KernelGateway.Core.Egress;
 using KernelGateway.Server.Tests.Support;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace KernelGateway.Server.Tests.Network;
@@ -50,13 +52,26 @@ public sealed class EgressTests
     public async Task Start()
     {
         Requires.LocalVariant();
-        _web = await WebServer.StartAsync();
+        _web = await WebServer.StartAsync(AnswerAsTheInternet);
         _gateway = await LiveGateway.StartAsync(
             services => services.AddSingleton<NameResolver>((name, _) => Task.FromResult<IPAddress[]>(
                 name == "inside.test" ? [IPAddress.Parse("127.0.0.1"), IPAddress.Parse("10.0.0.1")] : name.EndsWith(".test", StringComparison.Ordinal) ? [IPAddress.Parse("127.0.0.1")] : [])),
             ("Gateway:Sandboxes:DefaultVariant", "local"),
             ("Gateway:Network:AllowedPrivateAddresses:0", "127.0.0.1/32"),
             ("Gateway:Network:DeniedHosts:0", "operator-says-no.test"));
+    }
+
+    /// <summary>What stands for the internet.</summary>
+    private static void AnswerAsTheInternet(WebApplication app)
+    {
+        app.MapGet("/", (HttpContext http) => $"hello from {http.Request.Host.Host}");
+        app.MapGet("/away", () => Results.Redirect("http://evil.test/"));
+        app.MapPost("/", async (HttpContext http) =>
+        {
+            using var body = new MemoryStream();
+            await http.Request.Body.CopyToAsync(body);
+            return $"got {body.Length}";
+        });
     }
 
     [OneTimeTearDown]

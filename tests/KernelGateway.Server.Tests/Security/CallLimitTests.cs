@@ -51,7 +51,7 @@ public sealed class CallLimitTests
     public async Task H10_A_key_that_calls_too_often_is_answered_429_over_rest_and_over_the_hub()
     {
         await using var gateway = await LiveGateway.StartAsync(("Gateway:Limits:RequestsPerSecondPerKey", "5"));
-        await using var hub = await RawHub.ConnectAsync(gateway, gateway.Key);
+        await using var hub = await RawHub.ConnectAsync(gateway.Address, gateway.Key);
         var errors = new List<string>();
         while (errors.Count < 500 && !errors.Exists(e => e.Contains("limit_reached", StringComparison.Ordinal)))
         {
@@ -79,8 +79,8 @@ public sealed class CallLimitTests
     public async Task H10_A_hub_message_over_4_MiB_ends_its_connection_and_nobody_elses()
     {
         var gateway = SharedGateway.Instance;
-        await using var other = await RawHub.ConnectAsync(gateway, gateway.Key);
-        await using var hub = await RawHub.ConnectAsync(gateway, gateway.Key);
+        await using var other = await RawHub.ConnectAsync(gateway.Address, gateway.Key);
+        await using var hub = await RawHub.ConnectAsync(gateway.Address, gateway.Key);
 
         await hub.SendAsync("Interrupt", new string('x', 5 << 20), "none");
 

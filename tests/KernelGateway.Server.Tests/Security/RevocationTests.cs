@@ -34,7 +34,7 @@ public sealed class RevocationTests
     public async Task H02_A_hub_connection_is_cut_when_the_key_is_revoked()
     {
         var (keyId, leaver, sandbox) = await LeaverAsync();
-        await using var hub = await RawHub.ConnectAsync(Gateway, leaver.DefaultRequestHeaders.Authorization!.Parameter!);
+        await using var hub = await RawHub.ConnectAsync(Gateway.Address, leaver.DefaultRequestHeaders.Authorization!.Parameter!);
         (await hub.InvokeAsync("RunCode", sandbox.Id, new { code = "1 + 1" })).TryGetProperty("error", out _).Should().BeFalse();
 
         await RevokeAsync(keyId);

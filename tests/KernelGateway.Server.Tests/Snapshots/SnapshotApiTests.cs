@@ -176,7 +176,7 @@ public sealed class SnapshotApiTests
     {
         var sandbox = await Gateway.CreateAsync();
         await Gateway.ValueAsync(sandbox.Id, "x = 5");
-        await using var hub = await RawHub.ConnectAsync(Gateway, Gateway.Key);
+        await using var hub = await RawHub.ConnectAsync(Gateway.Address, Gateway.Key);
 
         var snapshot = (await hub.InvokeAsync("CreateSnapshot", sandbox.Id, new { name = SnapshotCalls.NewName() })).GetProperty("result");
         var children = (await hub.InvokeAsync("ForkSandbox", sandbox.Id, null)).GetProperty("result").GetProperty("children");

@@ -53,10 +53,7 @@ public sealed class SnapshotContentTests
     [TestCase("local")]
     public async Task Variables_files_and_contexts_come_back_and_share_what_they_shared(string variant)
     {
-        if (variant == "local")
-        {
-            Requires.LocalVariant();
-        }
+        Requires.Variant(variant);
 
         var sandbox = await Gateway.CreateAsync(new { variant, environment = "python-scientific", env = new Dictionary<string, string> { ["OWN"] = "of the sandbox" }, memoryMb = variant == "local" ? 700 : (int?)null, tags = new { not = "kept" } });
         await Gateway.ValueAsync(sandbox.Id, Variables);
@@ -158,7 +155,7 @@ public sealed class SnapshotContentTests
     [Test]
     public async Task Kernels_without_our_launcher_and_dead_ones_and_contexts_not_asked_for_are_said_to_be_left_out()
     {
-        Requires.Program("/usr/lib/R/bin/exec/R", "The environment r-env");
+        Requires.Program("/usr/lib/R/bin/exec/R");
         var sandbox = await Gateway.CreateAsync(new { environment = "r-env" });
         await Gateway.ValueAsync(sandbox.Id, "x <- 1; writeLines('kept', 'file')");
         var dead = await CreateContextAsync(sandbox.Id, new { language = "python" });

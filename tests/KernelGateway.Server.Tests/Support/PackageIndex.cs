@@ -1,41 +1,32 @@
 using System.IO.Compression;
-using System.Net;
 using System.Security.Cryptography;
 using System.Text;
 using Microsoft.AspNetCore.Builder;
-using Microsoft.AspNetCore.Hosting;
-using Microsoft.AspNetCore.Hosting.Server;
-using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.AspNetCore.Http;
-using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Logging;
 
 namespace KernelGateway.Server.Tests.Support;
 
 /// <summary>A package index on loopback (PEP 503) that has one wheel, in two versions, made here.</summary>
 internal sealed class PackageIndex : IAsyncDisposable
 {
-    private readonly WebApplication _app;
+    private readonly WebServer _server;
 
-    private PackageIndex(WebApplication app) => _app = app;
+    private PackageIndex(WebServer server) => _server = server;
 
-    public int Port => new Uri(_app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single()).Port;
+    public int Port => _server.Port;
 
     public static async Task<PackageIndex> StartAsync()
     {
         var wheels = new[] { "1.0", "2.0" }.ToDictionary(version => $"kg_demo-{version}-py3-none-any.whl", Wheel);
-        var builder = WebApplication.CreateSlimBuilder();
-        builder.Logging.ClearProviders();
-        builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, 0));
-        var app = builder.Build();
-        app.MapGet("/simple/kg-demo/", () => Results.Content(
-            string.Concat(wheels.Select(w => $"<a href=\"/files/{w.Key}#sha256={Convert.ToHexStringLower(SHA256.HashData(w.Value))}\">{w.Key}</a>\n")), "text/html"));
-        app.MapGet("/files/{name}", (string name) => wheels.TryGetValue(name, out var wheel) ? Results.Bytes(wheel, "application/zip") : Results.NotFound());
-        await app.StartAsync();
-        return new PackageIndex(app);
+        return new PackageIndex(await WebServer.StartAsync(app =>
+        {
+            app.MapGet("/simple/kg-demo/", () => Results.Content(
+                string.Concat(wheels.Select(w => $"<a href=\"/files/{w.Key}#sha256={Convert.ToHexStringLower(SHA256.HashData(w.Value))}\">{w.Key}</a>\n")), "text/html"));
+            app.MapGet("/files/{name}", (string name) => wheels.TryGetValue(name, out var wheel) ? Results.Bytes(wheel, "application/zip") : Results.NotFound());
+        }));
     }
 
-    public ValueTask DisposeAsync() => _app.DisposeAsync();
+    public ValueTask DisposeAsync() => _server.DisposeAsync();
 
     private static byte[] Wheel(string version)
     {

@@ -261,25 +261,13 @@ public sealed class WebhookTests
     /// <summary>There is no event for what a delivery has become; it is asked for until it is as wanted.</summary>
     private static async Task<List<WebhookDelivery>> DeliveriesAsync(HttpClient owner, string id, Func<List<WebhookDelivery>, bool> wanted)
     {
-        using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(30));
-        while (true)
-        {
-            var now = (await owner.GetFromJsonAsync<List<WebhookDelivery>>($"/api/v1/webhooks/{id}/deliveries", deadline.Token))!;
-            if (wanted(now))
-            {
-                return now;
-            }
-
-            await Task.Delay(20, deadline.Token);
-        }
+        List<WebhookDelivery> now = [];
+        await Wait.UntilAsync(
+            async () => wanted(now = (await owner.GetFromJsonAsync<List<WebhookDelivery>>($"/api/v1/webhooks/{id}/deliveries"))!),
+            TimeSpan.FromSeconds(30),
+            "the deliveries are as wanted");
+        return now;
     }
 
-    private static async Task<JsonElement> Refused(Task<HttpResponseMessage> call, HttpStatusCode status, string code)
-    {
-        using var answer = await call;
-        answer.StatusCode.Should().Be(status, await answer.Content.ReadAsStringAsync());
-        var problem = await answer.Content.ReadFromJsonAsync<JsonElement>();
-        problem.GetProperty("code").GetString().Should().Be(code);
-        return problem;
-    }
+    private static Task<JsonElement> Refused(Task<HttpResponseMessage> call, HttpStatusCode status, string code) => call.RefusedAsync((int)status, code);
 }

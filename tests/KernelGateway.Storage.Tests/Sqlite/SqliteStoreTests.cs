@@ -8,15 +8,15 @@ namespace KernelGateway.Storage.Tests.Sqlite;
 
 public sealed class SqliteStoreTests
 {
-    private string _folder = "";
+    private TemporaryFolder _folder = null!;
 
-    private string File => Path.Combine(_folder, "gateway.db");
+    private string File => _folder.Of("gateway.db");
 
     [SetUp]
-    public void MakeFolder() => _folder = Directory.CreateTempSubdirectory("kg-").FullName;
+    public void MakeFolder() => _folder = new TemporaryFolder();
 
     [TearDown]
-    public void RemoveFolder() => Directory.Delete(_folder, recursive: true);
+    public void RemoveFolder() => _folder.Dispose();
 
     [Test]
     public void A_record_comes_back_with_everything_in_it()

@@ -1,9 +1,8 @@
 using System.Diagnostics;
-using System.Globalization;
 using System.Runtime.InteropServices;
 using KernelGateway.Client;
 
-namespace KernelGateway.EndToEnd.Tests.Support;
+namespace KernelGateway.Testing;
 
 /// <summary>The gateway as a process of its own on a free port, which can be killed and started again on the same data.</summary>
 internal sealed partial class GatewayProcess : IAsyncDisposable
@@ -29,23 +28,6 @@ internal sealed partial class GatewayProcess : IAsyncDisposable
     public string Key => File.ReadAllText(Path.Combine(DataFolder, "admin.key")).Trim();
 
     public int ProcessId => _process!.Id;
-
-    /// <summary>Resident memory, bytes.</summary>
-    public long ResidentBytes
-    {
-        get
-        {
-            var pages = File.ReadAllText($"/proc/{ProcessId}/statm").Split(' ')[1];
-            return long.Parse(pages, CultureInfo.InvariantCulture) * Environment.SystemPageSize;
-        }
-    }
-
-    /// <summary>How many file descriptors it has open, its own program's among them.</summary>
-    public int Descriptors => Directory.EnumerateFileSystemEntries($"/proc/{ProcessId}/fd").Count();
-
-    /// <summary>What its file descriptors lead to, its own program left out, which is loaded as it is needed.</summary>
-    public IReadOnlyList<string> OpenFiles() =>
-        [.. Directory.EnumerateFileSystemEntries($"/proc/{ProcessId}/fd").Select(fd => new FileInfo(fd).LinkTarget).OfType<string>().Where(target => Path.GetExtension(target) is not (".dll" or ".pdb" or ".so"))];
 
     /// <summary>Starts a gateway on new data. Settings are configuration keys such as <c>Gateway:Sandboxes:MaxCpu</c>.</summary>
     public static Task<GatewayProcess> StartNewAsync(params (string Key, string Value)[] settings) =>
@@ -86,7 +68,7 @@ internal sealed partial class GatewayProcess : IAsyncDisposable
         start.Environment["Gateway__DataDirectory"] = DataFolder;
         var listening = new TaskCompletionSource<string>(TaskCreationOptions.RunContinuationsAsynchronously);
         var process = _process = new Process { StartInfo = start, EnableRaisingEvents = true };
-        process.Exited += (_, _) => listening.TrySetException(new AssertionException($"The gateway ended at once:\n{Log}"));
+        process.Exited += (_, _) => listening.TrySetException(new InvalidOperationException($"The gateway ended at once:\n{Log}"));
         process.OutputDataReceived += (_, line) => Take(line.Data);
         process.ErrorDataReceived += (_, line) => Take(line.Data);
         process.Start();
@@ -145,17 +127,6 @@ internal sealed partial class GatewayProcess : IAsyncDisposable
         }
     }
 
-    /// <summary>A client that waits as long as a restart may take.</summary>
-    public KernelGatewayClient Client() => new(new KernelGatewayClientOptions { BaseAddress = Address, ApiKey = Key });
-
-    /// <summary>Waits for the end of a run without reading what it prints.</summary>
-    public async Task WaitForExecutionAsync(string sandboxId, string executionId, CancellationToken cancellationToken)
-    {
-        using var http = Http();
-        using var answer = await http.GetAsync(new Uri($"/api/v1/sandboxes/{sandboxId}/executions/{executionId}?wait=true", UriKind.Relative), HttpCompletionOption.ResponseHeadersRead, cancellationToken);
-        answer.IsSuccessStatusCode.Should().BeTrue($"it answered {answer.StatusCode}");
-    }
-
     /// <summary>SIGKILL; nothing is tidied up.</summary>
     public async Task KillAsync()
     {
@@ -164,13 +135,19 @@ internal sealed partial class GatewayProcess : IAsyncDisposable
     }
 
     /// <summary>Sends a signal and does not wait for what comes of it.</summary>
-    public void Signal(int signal) => SendSignal(_process!.Id, signal).Should().Be(0);
+    public void Signal(int signal)
+    {
+        if (SendSignal(_process!.Id, signal) != 0)
+        {
+            throw new InvalidOperationException($"The gateway could not be sent signal {signal}: {Marshal.GetLastPInvokeErrorMessage()}");
+        }
+    }
 
     /// <summary>SIGTERM, and waits for the graceful end; gives the exit code.</summary>
     public async Task<int> StopAsync()
     {
-        SendSignal(_process!.Id, 15).Should().Be(0);
-        await _process.WaitForExitAsync().WaitAsync(Patience);
+        Signal(15);
+        await _process!.WaitForExitAsync().WaitAsync(Patience);
         return _process.ExitCode;
     }
 
@@ -212,9 +189,8 @@ internal sealed partial class GatewayProcess : IAsyncDisposable
         Directory.Delete(DataFolder, recursive: true);
     }
 
-    private HttpClient Http() => new() { BaseAddress = Address, DefaultRequestHeaders = { { "Authorization", $"Bearer {Key}" } } };
     private static string Variable(string key) => key.Replace(":", "__", StringComparison.Ordinal);
 
-    [LibraryImport("libc", EntryPoint = "kill")]
+    [LibraryImport("libc", EntryPoint = "kill", SetLastError = true)]
     private static partial int SendSignal(int pid, int signal);
 }

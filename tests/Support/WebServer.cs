@@ -3,13 +3,12 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
-using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 
-namespace KernelGateway.Server.Tests.Support;
+namespace KernelGateway.Testing;
 
-/// <summary>A web server on loopback that stands for the internet.</summary>
+/// <summary>A web server on loopback that answers what a test says.</summary>
 internal sealed class WebServer : IAsyncDisposable
 {
     private readonly WebApplication _app;
@@ -18,23 +17,25 @@ internal sealed class WebServer : IAsyncDisposable
 
     public int Port => new Uri(_app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single()).Port;
 
-    public static async Task<WebServer> StartAsync()
+    /// <summary>Starts one that listens when this returns.</summary>
+    /// <param name="routes">What it answers.</param>
+    /// <param name="services">What the routes need.</param>
+    /// <param name="port">Where; 0 for any free port.</param>
+    public static async Task<WebServer> StartAsync(Action<WebApplication> routes, Action<IServiceCollection>? services = null, int port = 0)
     {
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
-        builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, 0));
+        builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, port));
+        services?.Invoke(builder.Services);
         var app = builder.Build();
-        app.MapGet("/", (HttpContext http) => $"hello from {http.Request.Host.Host}");
-        app.MapGet("/away", () => Results.Redirect("http://evil.test/"));
-        app.MapPost("/", async (HttpContext http) =>
-        {
-            using var body = new MemoryStream();
-            await http.Request.Body.CopyToAsync(body);
-            return $"got {body.Length}";
-        });
+        routes(app);
         await app.StartAsync();
         return new WebServer(app);
     }
 
-    public ValueTask DisposeAsync() => _app.DisposeAsync();
+    public async ValueTask DisposeAsync()
+    {
+        await _app.StopAsync();
+        await _app.DisposeAsync();
+    }
 }

@@ -1,23 +1,36 @@
+using System.Globalization;
+using System.Net.Sockets;
 using System.Net.WebSockets;
-using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 
-namespace KernelGateway.Server.Tests.Support;
+namespace KernelGateway.Testing;
 
-/// <summary>Speaks the SignalR JSON protocol by hand, so that what is on the wire is tested and not what a client library makes of it.</summary>
+/// <summary>Speaks the SignalR JSON protocol by hand, so that what is on the wire is tested and not what a client library makes of it, and a test decides how slowly it is read.</summary>
 internal sealed class RawHub : IAsyncDisposable
 {
     private const byte RecordSeparator = 0x1e;
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
+    private readonly SocketsHttpHandler _handler = new();
     private readonly ClientWebSocket _socket = new();
     private readonly List<byte> _received = [];
     private int _nextInvocation;
 
-    public static async Task<RawHub> ConnectAsync(LiveGateway gateway, string key)
+    /// <summary>Connects and shakes hands.</summary>
+    /// <param name="gateway">The address of the gateway.</param>
+    /// <param name="key">Whose calls these are.</param>
+    /// <param name="receiveBuffer">Bytes that the kernel of the host may take off the line before they are read; small, so that what is not read stays in the gateway. Without it, the host decides.</param>
+    public static async Task<RawHub> ConnectAsync(Uri gateway, string key, int? receiveBuffer = null)
     {
         var hub = new RawHub();
-        await hub._socket.ConnectAsync(new Uri($"ws://{gateway.Address.Authority}/hubs/sandboxes?access_token={key}"), CancellationToken.None);
+        if (receiveBuffer is { } bytes)
+        {
+            hub._handler.ConnectCallback = (context, cancellationToken) => ConnectAsync(context.DnsEndPoint, bytes, cancellationToken);
+        }
+
+        using var invoker = new HttpMessageInvoker(hub._handler, disposeHandler: false);
+        await hub._socket.ConnectAsync(new Uri($"ws://{gateway.Authority}/hubs/sandboxes?access_token={key}"), invoker, CancellationToken.None);
         await hub.SendAsync(new JsonObject { ["protocol"] = "json", ["version"] = 1 });
         (await hub.ReceiveAsync()).ToString().Should().Be("{}", "the handshake must be accepted");
         return hub;
@@ -53,7 +66,7 @@ internal sealed class RawHub : IAsyncDisposable
     /// <summary>Starts a stream and gives its items, then ends; a completion with an error is thrown.</summary>
     public async IAsyncEnumerable<JsonElement> StreamAsync(string method, params object?[] arguments)
     {
-        var id = await BeginAsync(4, method, arguments);
+        var id = await BeginStreamAsync(method, arguments);
         while (true)
         {
             var message = await ReceiveAsync();
@@ -77,13 +90,26 @@ internal sealed class RawHub : IAsyncDisposable
         }
     }
 
+    /// <summary>Starts a stream, which is read with <see cref="ReadAsync"/>; gives its id.</summary>
+    public Task<string> BeginStreamAsync(string method, params object?[] arguments) => BeginAsync(4, method, arguments);
+
+    /// <summary>Without it the gateway takes a client that only reads for gone after half a minute.</summary>
+    public Task PingAsync() => SendAsync(new JsonObject { ["type"] = 6 });
+
+    /// <summary>Takes at most so many bytes off the line, whatever they say; 0 at its end.</summary>
+    public async Task<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken)
+    {
+        var part = await _socket.ReceiveAsync(buffer, cancellationToken);
+        return part.MessageType == WebSocketMessageType.Close ? 0 : part.Count;
+    }
+
     /// <summary>Completes when the gateway has closed the connection, in whatever way.</summary>
     public async Task EndedAsync()
     {
         var buffer = new byte[4096];
         try
         {
-            while ((await _socket.ReceiveAsync(buffer, CancellationToken.None)).MessageType != WebSocketMessageType.Close)
+            while (await ReadAsync(buffer, CancellationToken.None) > 0)
             {
             }
         }
@@ -97,12 +123,13 @@ internal sealed class RawHub : IAsyncDisposable
     {
         _socket.Abort();
         _socket.Dispose();
+        _handler.Dispose();
         return ValueTask.CompletedTask;
     }
 
     private async Task<string> BeginAsync(int type, string method, object?[] arguments)
     {
-        var id = (++_nextInvocation).ToString(System.Globalization.CultureInfo.InvariantCulture);
+        var id = (++_nextInvocation).ToString(CultureInfo.InvariantCulture);
         await SendAsync(new JsonObject
         {
             ["type"] = type,
@@ -114,11 +141,11 @@ internal sealed class RawHub : IAsyncDisposable
     }
 
     private Task SendAsync(JsonObject message) =>
-        _socket.SendAsync((byte[])[.. Encoding.UTF8.GetBytes(message.ToJsonString()), RecordSeparator], WebSocketMessageType.Text, true, CancellationToken.None);
+        _socket.SendAsync((byte[])[.. JsonSerializer.SerializeToUtf8Bytes(message), RecordSeparator], WebSocketMessageType.Text, true, CancellationToken.None);
 
     private async Task<JsonElement> ReceiveAsync()
     {
-        using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(60));
+        using var deadline = new CancellationTokenSource(Patience);
         var buffer = new byte[64 << 10];
         while (true)
         {
@@ -135,9 +162,24 @@ internal sealed class RawHub : IAsyncDisposable
                 continue;
             }
 
-            var part = await _socket.ReceiveAsync(buffer, deadline.Token);
-            part.MessageType.Should().NotBe(WebSocketMessageType.Close, "the hub must stay open");
-            _received.AddRange(buffer.AsSpan(0, part.Count));
+            var count = await ReadAsync(buffer, deadline.Token);
+            count.Should().BePositive("the hub must stay open");
+            _received.AddRange(buffer.AsSpan(0, count));
+        }
+    }
+
+    private static async ValueTask<Stream> ConnectAsync(System.Net.DnsEndPoint to, int receiveBuffer, CancellationToken cancellationToken)
+    {
+        var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { ReceiveBufferSize = receiveBuffer, NoDelay = true };
+        try
+        {
+            await socket.ConnectAsync(to, cancellationToken);
+            return new NetworkStream(socket, ownsSocket: true);
+        }
+        catch
+        {
+            socket.Dispose();
+            throw;
         }
     }
 }

@@ -1,13 +1,11 @@
 using System.Diagnostics;
 using System.Text;
 
-namespace KernelGateway.Jupyter.Tests.Support;
+namespace KernelGateway.Testing;
 
 /// <summary>A Python script run as the other side of a test, spoken to in lines. Killed when disposed.</summary>
 public sealed class PythonPeer : IAsyncDisposable
 {
-    public const string Interpreter = "/usr/bin/python3.11";
-
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
 
     private readonly Process _process;
@@ -28,25 +26,6 @@ public sealed class PythonPeer : IAsyncDisposable
 
     public int ProcessId => _process.Id;
 
-    /// <summary>Skips the test when the interpreter or a module is missing; fails it on the build machine.</summary>
-    public static void Require(string module)
-    {
-        using var probe = File.Exists(Interpreter) ? Process.Start(Interpreter, ["-c", $"import {module}"]) : null;
-        probe?.WaitForExit();
-        if (probe?.ExitCode == 0)
-        {
-            return;
-        }
-
-        var message = $"{Interpreter} with the module {module} is needed for this test.";
-        if (Environment.GetEnvironmentVariable("CI") == "true")
-        {
-            Assert.Fail(message);
-        }
-
-        Assert.Ignore(message);
-    }
-
     /// <summary>Starts a script that lies beside the test assembly.</summary>
     public static PythonPeer Start(string script, params string[] arguments) => StartAs(null, script, arguments);
 
@@ -55,12 +34,12 @@ public sealed class PythonPeer : IAsyncDisposable
     {
         var start = new ProcessStartInfo
         {
-            FileName = uid is null ? Interpreter : "/usr/bin/setpriv",
+            FileName = uid is null ? Requires.Python : "/usr/bin/setpriv",
             RedirectStandardInput = true,
             RedirectStandardOutput = true,
             RedirectStandardError = true,
         };
-        string[] before = uid is null ? [] : [$"--reuid={uid}", $"--regid={uid}", "--clear-groups", Interpreter];
+        string[] before = uid is null ? [] : [$"--reuid={uid}", $"--regid={uid}", "--clear-groups", Requires.Python];
         foreach (var argument in (string[])[.. before, Path.Combine(TestContext.CurrentContext.TestDirectory, script), .. arguments])
         {
             start.ArgumentList.Add(argument);

@@ -1,19 +1,13 @@
 using System.Collections.Concurrent;
-using System.Net;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
 using System.Threading.Channels;
 using KernelGateway.Contracts.Webhooks;
 using Microsoft.AspNetCore.Builder;
-using Microsoft.AspNetCore.Hosting;
-using Microsoft.AspNetCore.Hosting.Server;
-using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.AspNetCore.Http;
-using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Logging;
 
-namespace KernelGateway.Server.Tests.Support;
+namespace KernelGateway.Testing;
 
 /// <summary>One request as it came.</summary>
 internal sealed record ReceivedHook(string Path, string Id, string Timestamp, string Signature, string Body)
@@ -32,25 +26,20 @@ internal sealed record ReceivedHook(string Path, string Id, string Timestamp, st
 /// <summary>A receiver of webhooks on loopback; each path behaves as the test says.</summary>
 internal sealed class WebhookReceiver : IAsyncDisposable
 {
-    private readonly WebApplication _app;
     private readonly Channel<ReceivedHook> _received = Channel.CreateUnbounded<ReceivedHook>();
     private readonly ConcurrentDictionary<string, Func<ReceivedHook, HttpContext, Task>> _answers = new();
+    private WebServer _server = null!;
 
-    private WebhookReceiver(WebApplication app)
+    private WebhookReceiver()
     {
-        _app = app;
-        app.MapPost("/{**path}", TakeAsync);
     }
 
-    public string Address => _app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single();
+    public string Address => $"http://127.0.0.1:{_server.Port}";
 
     public static async Task<WebhookReceiver> StartAsync()
     {
-        var builder = WebApplication.CreateSlimBuilder();
-        builder.Logging.ClearProviders();
-        builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, 0));
-        var receiver = new WebhookReceiver(builder.Build());
-        await receiver._app.StartAsync();
+        var receiver = new WebhookReceiver();
+        receiver._server = await WebServer.StartAsync(app => app.MapPost("/{**path}", receiver.TakeAsync));
         return receiver;
     }
 
@@ -71,7 +60,7 @@ internal sealed class WebhookReceiver : IAsyncDisposable
         }
     }
 
-    public ValueTask DisposeAsync() => _app.DisposeAsync();
+    public ValueTask DisposeAsync() => _server.DisposeAsync();
 
     private async Task TakeAsync(HttpContext http)
     {

@@ -1,10 +1,8 @@
-using KernelGateway.EndToEnd.Tests.Support;
-
 namespace KernelGateway.EndToEnd.Tests;
 
 /// <summary>One gateway for all tests that leave it as they found it; started by the first of them.</summary>
 [SetUpFixture]
-public sealed class SharedGateway
+public sealed class SharedGatewayProcess
 {
     private static readonly Lazy<Task<GatewayProcess>> Started = new(() => GatewayProcess.StartNewAsync());
 

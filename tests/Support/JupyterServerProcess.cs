@@ -6,10 +6,10 @@ using System.Net.Sockets;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 
-namespace KernelGateway.Jupyter.Tests.Support;
+namespace KernelGateway.Testing;
 
 /// <summary>A real Jupyter Server (Debian's) on a port of 127.0.0.1, with a folder and a token of its own. Ended, with its kernels, when disposed.</summary>
-public sealed class JupyterServer : IAsyncDisposable
+public sealed class JupyterServerProcess : IAsyncDisposable
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
@@ -17,7 +17,7 @@ public sealed class JupyterServer : IAsyncDisposable
     private readonly HttpClient _http;
     private Process? _process;
 
-    private JupyterServer(int port)
+    private JupyterServerProcess(int port)
     {
         Port = port;
         _http = new HttpClient { BaseAddress = Address };
@@ -32,15 +32,20 @@ public sealed class JupyterServer : IAsyncDisposable
 
     public string Folder => Path.Combine(_folder, "work");
 
-    public static bool IsInstalled => Directory.Exists("/usr/lib/python3/dist-packages/jupyter_server");
+    /// <summary>Skips the test where there is none; fails it in CI.</summary>
+    public static void Require()
+    {
+        Requires.Program(Requires.Python);
+        Requires.Module("jupyter_server");
+    }
 
-    public static async Task<JupyterServer> StartNewAsync()
+    public static async Task<JupyterServerProcess> StartNewAsync()
     {
         using var holder = new TcpListener(IPAddress.Loopback, 0);
         holder.Start();
         var port = ((IPEndPoint)holder.LocalEndpoint).Port;
         holder.Stop();
-        var server = new JupyterServer(port);
+        var server = new JupyterServerProcess(port);
         try
         {
             await server.StartAsync();
@@ -66,7 +71,7 @@ public sealed class JupyterServer : IAsyncDisposable
                 ["allow_root"] = true, ["open_browser"] = false, ["iopub_msg_rate_limit"] = 0, ["iopub_data_rate_limit"] = 0,
             },
         }.ToJsonString());
-        var start = new ProcessStartInfo("/usr/bin/python3.11", ["-m", "jupyter_server"]) { RedirectStandardError = true, RedirectStandardOutput = true, WorkingDirectory = Folder };
+        var start = new ProcessStartInfo(Requires.Python, ["-m", "jupyter_server"]) { RedirectStandardError = true, RedirectStandardOutput = true, WorkingDirectory = Folder };
         start.Environment.Clear(); // Kernels inherit it.
         start.Environment["PATH"] = "/usr/bin:/bin";
         foreach (var (name, folder) in new[] { ("HOME", "home"), ("JUPYTER_CONFIG_DIR", "config"), ("JUPYTER_RUNTIME_DIR", "runtime"), ("JUPYTER_DATA_DIR", "data"), ("IPYTHONDIR", "ipython") })
@@ -79,16 +84,8 @@ public sealed class JupyterServer : IAsyncDisposable
         _process.OutputDataReceived += static (_, _) => { };
         _process.BeginErrorReadLine();
         _process.BeginOutputReadLine();
-        var waited = Stopwatch.StartNew();
-        while (!await AnswersAsync())
-        {
-            if (_process.HasExited || waited.Elapsed > Patience)
-            {
-                throw new AssertionException("The Jupyter Server did not start.");
-            }
-
-            await Task.Delay(50);
-        }
+        await Wait.UntilAsync(async () => _process.HasExited || await AnswersAsync(), Patience, "the Jupyter Server answers");
+        _process.HasExited.Should().BeFalse("the Jupyter Server must run");
     }
 
     /// <summary>SIGKILL; its kernels see that their parent is gone and end.</summary>

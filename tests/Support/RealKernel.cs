@@ -1,8 +1,9 @@
 using System.Diagnostics;
 using System.Runtime.InteropServices;
 using System.Text;
+using KernelGateway.Jupyter;
 
-namespace KernelGateway.Jupyter.Tests.Support;
+namespace KernelGateway.Testing;
 
 /// <summary>An ipykernel of its own, with a folder of its own. Killed, with its folder, when disposed.</summary>
 public sealed partial class RealKernel : IAsyncDisposable
@@ -30,7 +31,7 @@ public sealed partial class RealKernel : IAsyncDisposable
     /// <param name="transport">ipc or tcp.</param>
     public static async Task<RealKernel> StartAsync(string transport)
     {
-        PythonPeer.Require("ipykernel");
+        Requires.Kernel();
         var folder = new TemporaryFolder();
         var connection = transport == "ipc" ? ConnectionFile.ForIpc(folder.Of("k")) : ConnectionFile.ForLoopback();
         await connection.WriteAsync(folder.Of("connection.json"));
@@ -42,7 +43,7 @@ public sealed partial class RealKernel : IAsyncDisposable
             RedirectStandardError = true,
             RedirectStandardOutput = true,
         };
-        string[] arguments = [PythonPeer.Interpreter, "-m", "ipykernel_launcher", "-f", folder.Of("connection.json")];
+        string[] arguments = [Requires.Python, "-m", "ipykernel_launcher", "-f", folder.Of("connection.json")];
         Array.ForEach(arguments, start.ArgumentList.Add);
         start.Environment["IPYTHONDIR"] = folder.Of("ipython");
         start.Environment["PYDEVD_DISABLE_FILE_VALIDATION"] = "1";

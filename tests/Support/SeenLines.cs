@@ -1,8 +1,9 @@
 using System.Globalization;
 using System.Text;
+using KernelGateway.Client;
 using KernelGateway.Contracts.Events;
 
-namespace KernelGateway.EndToEnd.Tests.Support;
+namespace KernelGateway.Testing;
 
 /// <summary>The numbered lines that a client was shown, in the order in which it was shown them.</summary>
 internal sealed class SeenLines
@@ -41,6 +42,21 @@ internal sealed class SeenLines
                 reached.TrySetResult();
             }
         }
+    }
+
+    /// <summary>Takes all that a run says; gives how it ended.</summary>
+    public async Task<ExecutionFinishedEvent> ReadAsync(RunningCode run, CancellationToken cancellationToken = default)
+    {
+        await foreach (var one in run.Events(cancellationToken))
+        {
+            Take(one);
+            if (one is ExecutionFinishedEvent finished)
+            {
+                return finished;
+            }
+        }
+
+        throw new AssertionException($"The events ended after {Lines.Count} lines.");
     }
 
     /// <summary>Completes when that many lines were shown.</summary>

@@ -4,7 +4,7 @@ using KernelGateway.Contracts.Sandboxes;
 namespace KernelGateway.Client.Tests;
 
 /// <summary>A fake gateway, a client and a deadline for every test.</summary>
-public abstract class GatewayFixture
+public abstract class FakeGatewayFixture
 {
     private protected FakeGateway Gateway { get; private set; } = null!;
 
