@@ -9,7 +9,7 @@ internal static class LauncherCode
     /// <summary>Runs a script that can import the launcher's modules and write to the folder <c>FOLDER</c>; it fails by raising.</summary>
     public static async Task RunAsync(string script)
     {
-        Requires.AKernel();
+        Requires.Kernel();
         using var folder = new TemporaryFolder();
         var start = new ProcessStartInfo(Requires.Python, ["-I", "-B", "-c", "import sys; LAUNCHER, FOLDER = sys.argv[1:]; sys.path.insert(0, LAUNCHER)\n" + script, Repository.Launcher, folder.Path])
         {
