@@ -96,11 +96,11 @@ public sealed partial class Sandbox
         {
             await place.OpenFilesAsync(token);
             var files = place.Files;
-            var count = await SnapshotFiles.RestoreAsync(files, from.Part(PartNames.Files), token);
+            var (count, homeless) = await SnapshotFiles.RestoreAsync(files, from.Part(PartNames.Files), token);
             Fault.At("snapshot.files_restored");
             var work = await WorkFolderAsync(files, token);
             var variables = 0;
-            var lost = new List<NotKept>();
+            var lost = new List<NotKept>(homeless);
             for (var number = 0; number < from.Snapshot.Contexts.Count; number++)
             {
                 var context = from.Snapshot.Contexts[number];

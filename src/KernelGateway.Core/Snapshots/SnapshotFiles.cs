@@ -52,10 +52,11 @@ internal static class SnapshotFiles
     }
 
     /// <summary>Brings the files back.</summary>
-    /// <returns>How many there were.</returns>
-    /// <exception cref="GatewayException">One cannot be made: the disk is full, or the variant has no such place.</exception>
-    public static async Task<int> RestoreAsync(ISandboxFiles files, Stream part, CancellationToken cancellationToken)
+    /// <returns>How many there were, and the folders without files for which the variant has no place.</returns>
+    /// <exception cref="GatewayException">One cannot be made: the disk is full, or it is outside of the working folder and the variant has no such place.</exception>
+    public static async Task<(int Count, IReadOnlyList<NotKept> Lost)> RestoreAsync(ISandboxFiles files, Stream part, CancellationToken cancellationToken)
     {
+        var homeless = new List<NotKept>();
         await using var tar = new TarReader(part, leaveOpen: true);
         var folders = new Stack<(SandboxPath Path, int Mode, DateTimeOffset ModifiedAt)>();
         var count = 0;
@@ -68,6 +69,13 @@ internal static class SnapshotFiles
             }
             catch (GatewayException e) when (e.Code == ErrorCode.InvalidPath)
             {
+                // Every sandbox with a system of its own has some, such as /home.
+                if (entry.EntryType == TarEntryType.Directory)
+                {
+                    homeless.Add(new NotKept($"/{entry.Name.TrimEnd('/')}", "directory", "It is outside of the working folder, and this variant has no place for it."));
+                    continue;
+                }
+
                 throw new GatewayException(ErrorCode.NotSupported, $"The snapshot has files outside of the working folder (/{entry.Name}), for which this variant has no place. Restore it in the variant it was made in.", "variant", e);
             }
 
@@ -86,7 +94,7 @@ internal static class SnapshotFiles
             await files.SetAttributesAsync(folder.Path, folder.Mode, folder.ModifiedAt, cancellationToken);
         }
 
-        return count;
+        return (count, homeless);
     }
 
     private static async Task RestoreAsync(ISandboxFiles files, SandboxPath path, TarEntry entry, CancellationToken cancellationToken)

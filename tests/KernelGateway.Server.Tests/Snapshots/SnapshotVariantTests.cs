@@ -15,7 +15,7 @@ public sealed class SnapshotVariantTests
     {
         Requires.LocalVariant();
         var walled = await Gateway.CreateAsync(new { variant = "local", memoryMb = 300 });
-        await Gateway.ValueAsync(walled.Id, "import os, shutil; x = 1; [shutil.rmtree(f'/home/{name}') for name in os.listdir('/home')]; os.rmdir('/home')"); // What is outside of the working folder has no place without walls.
+        await Gateway.ValueAsync(walled.Id, "import os; x = 1; os.mkdir('/data')");
         var snapshot = await Gateway.SnapshotAsync(walled.Id);
         var request = new CreateSandboxRequest { SnapshotName = snapshot.Name, Variant = "local-eval" };
 
@@ -29,10 +29,27 @@ public sealed class SnapshotVariantTests
 
         open.Warnings.Should().ContainSingle().Which.Should().Contain("memoryMb 300").And.Contain("'local-eval' cannot hold").And.Contain("Variants that can: local");
         (await Gateway.ValueAsync(open.Id, "x")).Should().Be("1");
-        (await Gateway.Http.WaitForAsync<SandboxRestoredEvent>(open.Id, 0)).Warnings.Should().Equal(open.Warnings);
+        var restored = await Gateway.Http.WaitForAsync<SandboxRestoredEvent>(open.Id, 0);
+        restored.Warnings.Should().Equal(open.Warnings);
+        restored.NotRestored.Select(one => one.Name).Should().Contain("/data", "an empty folder outside of the working folder is no reason to refuse all");
         (await Gateway.Http.GetFromJsonAsync<SandboxInfo>($"/api/v1/sandboxes/{open.Id}"))!.Warnings.Should().Equal(open.Warnings);
         var child = (await Gateway.ForkAsync(open.Id, new { })).Children.Single().Sandbox!;
         child.Warnings.Should().BeEmpty("what it is made from had no limits either");
         walled.Warnings.Should().BeEmpty();
+    }
+
+    [Test]
+    public async Task A_file_outside_of_the_working_folder_needs_a_variant_that_has_a_place_for_it()
+    {
+        Requires.LocalVariant();
+        var walled = await Gateway.CreateAsync(new { variant = "local" });
+        await Gateway.ValueAsync(walled.Id, "import os; os.mkdir('/data'); open('/data/test.txt', 'w').write('kept')");
+        var snapshot = await Gateway.SnapshotAsync(walled.Id);
+
+        var refused = await Gateway.TryCreateAsync(new CreateSandboxRequest { SnapshotName = snapshot.Name, Variant = "local-eval", NetworkPolicy = NetworkPolicy.All }).RefusedAsync(400, "not_supported");
+
+        refused.GetProperty("detail").GetString().Should().Contain("/data/test.txt").And.Contain("variant it was made in");
+        var same = await Gateway.CreateAsync(new CreateSandboxRequest { SnapshotName = snapshot.Name });
+        (await Gateway.ValueAsync(same.Id, "open('/data/test.txt').read()")).Should().Be("'kept'");
     }
 }
