@@ -1,3 +1,4 @@
+using System.Reflection;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using KernelGateway.Contracts.Sandboxes;
@@ -98,9 +99,18 @@ internal sealed partial class ProblemWriter(IProblemDetailsService problems, IHo
     private static string Explain(JsonException e)
     {
         var field = FieldOf(e);
+        if (UnknownField().Match(e.Message) is { Success: true } unknown)
+        {
+            return $"There is no field {unknown.Groups[1].Value} here.{KnownFields(unknown.Groups[2].Value)}";
+        }
+
         var message = WrongType().Match(e.Message) is { Success: true } wrong ? $"it must be {Expected(wrong.Groups[1].Value)}." : e.Message.Split(" Path:", 2)[0];
         return field is null ? $"The body is not the JSON object expected: {message}" : $"'{field}' is not valid: {message}";
     }
+
+    private static string KnownFields(string type) => typeof(NetworkPolicy).Assembly.GetType(type) is { } request
+        ? $" Those that there are: {string.Join(", ", request.GetProperties(BindingFlags.Public | BindingFlags.Instance).Select(field => JsonNamingPolicy.CamelCase.ConvertName(field.Name)))}."
+        : "";
 
     private static string Expected(string type) => type switch
     {
@@ -113,6 +123,9 @@ internal sealed partial class ProblemWriter(IProblemDetailsService problems, IHo
         _ when type.EndsWith("String", StringComparison.Ordinal) => "a text",
         _ => "a JSON object",
     };
+
+    [GeneratedRegex(@"^The JSON property ('.*') could not be mapped to any \.NET member contained in type '([A-Za-z0-9.+]+)'", RegexOptions.Singleline)]
+    private static partial Regex UnknownField();
 
     [GeneratedRegex(@"could not be converted to (\S+?)\.(?: |$)")]
     private static partial Regex WrongType();
