@@ -37,6 +37,18 @@ public sealed class JupyterServerTests
         (await sandbox.GetVariableAsync<int[]>("rows", cancellationToken: cancellationToken)).Should().Equal(1, 2, 3);
         await sandbox.Files.WriteTextAsync("a.txt", "over the API", cancellationToken: cancellationToken);
         (await sandbox.RunCodeAsync("open('a.txt').read()", cancellationToken: cancellationToken)).Text.Should().Be("'over the API'");
+        var beside = Path.Combine(gateway.DataFolder, "beside", "test.txt");
+        var writing = () => sandbox.Files.WriteTextAsync(beside, "elsewhere", cancellationToken: cancellationToken);
+        if (kind == "datalayer")
+        {
+            await writing();
+            (await sandbox.RunCodeAsync($"open('{beside}').read()", cancellationToken: cancellationToken)).Text.Should().Be("'elsewhere'", "a runtime is all the sandbox's");
+        }
+        else
+        {
+            (await writing.Should().ThrowAsync<KernelGatewayException>()).Which.Code.Should().Be("invalid_path");
+        }
+
         (await sandbox.Commands.RunAsync("cat a.txt; echo $COLOUR; exit 3", cancellationToken: cancellationToken)).Should().Match<CommandOutcome>(it => it.ExitCode == 3 && it.Stdout == "over the APIred\n");
 
         var (go, done) = (Path.Combine(gateway.DataFolder, "go"), Path.Combine(gateway.DataFolder, "done"));

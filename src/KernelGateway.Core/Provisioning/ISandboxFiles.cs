@@ -23,6 +23,9 @@ public interface IFileHost
 /// </remarks>
 public interface ISandboxFiles
 {
+    /// <summary>Whether what lies beside the working folder is the sandbox's as well, so that it belongs into snapshots; false where it is a machine that others have set up.</summary>
+    bool OwnsTop => true;
+
     /// <summary>Describes one name; a link is described itself.</summary>
     Task<FileEntry> StatAsync(SandboxPath path, CancellationToken cancellationToken);
 

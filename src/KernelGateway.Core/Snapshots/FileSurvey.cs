@@ -94,6 +94,11 @@ internal sealed class FileSurvey
 
     private static async Task<IReadOnlyList<FileEntry>> TopAsync(ISandboxFiles files, string work, CancellationToken cancellationToken)
     {
+        if (!files.OwnsTop)
+        {
+            return [];
+        }
+
         try
         {
             var top = await files.ListAsync(SandboxPath.Parse("/"), new FileListing(1, PageSize, null), cancellationToken);

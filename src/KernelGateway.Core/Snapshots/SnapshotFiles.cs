@@ -65,6 +65,11 @@ internal static class SnapshotFiles
             var path = PathOf(entry.Name);
             try
             {
+                if (path.IsAbsolute && !files.OwnsTop)
+                {
+                    throw new GatewayException(ErrorCode.InvalidPath, "What is beside the working folder is not the sandbox's own here.");
+                }
+
                 await RestoreAsync(files, path, entry, cancellationToken);
             }
             catch (GatewayException e) when (e.Code == ErrorCode.InvalidPath)

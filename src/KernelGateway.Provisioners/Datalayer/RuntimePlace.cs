@@ -14,6 +14,8 @@ internal sealed class RuntimePlace(DatalayerRuntime runtime, DatalayerControl co
 
     internal override bool IsOwn => true;
 
+    internal override bool IsWholeMachine => true;
+
     internal override string RunsOn => $"runtime {runtime.Pod}";
 
     internal override Task Gone => _gone.Task;

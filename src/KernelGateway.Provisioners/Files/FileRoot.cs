@@ -41,6 +41,9 @@ internal sealed class FileRoot(string hostPath, string above, string workFolder,
     /// <inheritdoc cref="PlacePaths.Locate"/>
     internal byte[][] Locate(SandboxPath path, string field) => Paths.Locate(path, field);
 
+    /// <inheritdoc cref="PlacePaths.LocateToTakeAway"/>
+    internal byte[][] LocateToTakeAway(SandboxPath path, string field) => Paths.LocateToTakeAway(path, field);
+
     /// <inheritdoc cref="PlacePaths.Show"/>
     internal string Show(IEnumerable<byte[]> names) => Paths.Show(names);
 }

@@ -22,7 +22,7 @@ internal sealed partial class PlaceFiles
     public Task<FileEntry> MoveAsync(SandboxPath from, SandboxPath to, bool overwrite, CancellationToken cancellationToken) => RunAsync(
         token =>
         {
-            var (source, target) = (Root.Locate(from, "from"), Root.Locate(to, "to"));
+            var (source, target) = (Root.LocateToTakeAway(from, "from"), Root.Locate(to, "to"));
             _tree.Refusals.DemandApart(source, target);
             using var sourceFolder = _tree.OpenParent(source, "from");
             _tree.Stat(sourceFolder, source[^1], source, "from");

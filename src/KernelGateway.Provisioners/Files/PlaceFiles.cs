@@ -74,7 +74,7 @@ internal sealed partial class PlaceFiles : ISandboxFiles, IDisposable
     public Task RemoveAsync(SandboxPath path, bool recursive, CancellationToken cancellationToken) => RunAsync(
         token =>
         {
-            var names = Root.Locate(path, "path");
+            var names = Root.LocateToTakeAway(path, "path");
             using var parent = _tree.OpenParent(names, "path");
             if (_tree.Stat(parent, names[^1], names, "path").Type != FileType.Directory)
             {

@@ -92,6 +92,7 @@ internal sealed partial class ServerHost : IFileHost
             Name = _place.Reach.NameOf(_place.SandboxId),
             LauncherFolder = _place.Reach.LauncherFolder,
             Folder = folder,
+            IsWholeMachine = _place.IsWholeMachine,
             LogsFolder = _place.Reach.CopiesOf(_place.SandboxId),
             Variables = Launcher.KernelPlan.Merge(_plan.Environment.Variables, [_plan.Variables]),
         };

@@ -24,6 +24,9 @@ internal abstract class ServerPlace : IDisposable
     /// <summary>Whether its end is that of every process in it, commands among them.</summary>
     internal virtual bool EndsItsProcesses => false;
 
+    /// <summary>Whether the whole machine is the sandbox's, so that all its files may be given access to, and not only those below the working folder.</summary>
+    internal virtual bool IsWholeMachine => false;
+
     /// <summary>Why no sandbox may install packages on the server's machine; <c>null</c> where it may.</summary>
     internal virtual string? WhyNoSystemPackages => null;
 

@@ -39,7 +39,7 @@ internal sealed class RemoteConnection : IAsyncDisposable
         {
             ["op"] = "hello",
             ["comm"] = _commId,
-            ["root"] = _place.Folder,
+            ["root"] = _place.Root,
             ["place"] = new JsonObject { ["name"] = _place.Name, ["idle"] = _place.AgentIdle.TotalSeconds, ["sources"] = _sources.Agent.DeepClone() },
         };
         var answer = await TryCallAsync(hello, cancellationToken);

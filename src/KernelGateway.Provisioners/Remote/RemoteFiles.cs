@@ -20,6 +20,9 @@ namespace KernelGateway.Provisioners.Remote;
 internal sealed partial class RemoteFiles : ISandboxFiles
 {
     private const int MaxPage = 100_000;
+
+    private static readonly string[] NoFiles = ["proc", "sys", "dev"];
+
     private readonly RemoteKernel _kernel;
     private readonly PlacePaths _paths;
     private readonly RemoteFileAnswers _answers;
@@ -29,9 +32,11 @@ internal sealed partial class RemoteFiles : ISandboxFiles
     {
         _kernel = kernel;
         _time = time;
-        _paths = new PlacePaths(place.Folder, "/", []);
+        _paths = place.IsWholeMachine ? new PlacePaths("/", place.Folder, NoFiles) : new PlacePaths(place.Folder, "/", []);
         _answers = new RemoteFileAnswers(_paths);
     }
+
+    public bool OwnsTop => false;
 
     public async Task<FileEntry> StatAsync(SandboxPath path, CancellationToken cancellationToken)
     {
@@ -106,7 +111,7 @@ internal sealed partial class RemoteFiles : ISandboxFiles
     }
 
     public async Task RemoveAsync(SandboxPath path, bool recursive, CancellationToken cancellationToken) =>
-        await AskAsync("remove", new JsonObject { ["path"] = Names(_paths.Locate(path, "path")), ["recursive"] = recursive }, cancellationToken);
+        await AskAsync("remove", new JsonObject { ["path"] = Names(_paths.LocateToTakeAway(path, "path")), ["recursive"] = recursive }, cancellationToken);
 
     public Task<FileEntry> CopyAsync(SandboxPath from, SandboxPath to, bool overwrite, CancellationToken cancellationToken) =>
         TransferAsync("copy", from, to, overwrite, cancellationToken);
@@ -149,7 +154,8 @@ internal sealed partial class RemoteFiles : ISandboxFiles
 
     private async Task<FileEntry> TransferAsync(string operation, SandboxPath from, SandboxPath to, bool overwrite, CancellationToken cancellationToken)
     {
-        var (source, target) = (_paths.Locate(from, "from"), _paths.Locate(to, "to"));
+        var source = operation == "move" ? _paths.LocateToTakeAway(from, "from") : _paths.Locate(from, "from");
+        var target = _paths.Locate(to, "to");
         _answers.Refusals.DemandApart(source, target);
         var request = new JsonObject { ["from"] = Names(source), ["to"] = Names(target), ["overwrite"] = overwrite };
         return _answers.Entry(await AskAsync(operation, request, cancellationToken), target);

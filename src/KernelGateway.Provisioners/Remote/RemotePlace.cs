@@ -9,8 +9,14 @@ internal sealed record RemotePlace
     /// <summary>The folder <c>kernel-images/launcher</c> of the gateway, whose code is sent.</summary>
     internal required string LauncherFolder { get; init; }
 
-    /// <summary>The folder below which files are given access to, an absolute path there; also called <c>/workspace</c>, and where relative paths and commands start. It is trusted: links on it are followed.</summary>
+    /// <summary>The working folder, an absolute path there; also called <c>/workspace</c>, and where relative paths and commands start.</summary>
     internal required string Folder { get; init; }
+
+    /// <summary>Whether files outside of the working folder are given access to as well.</summary>
+    internal bool IsWholeMachine { get; init; }
+
+    /// <summary>The folder below which files are given access to. It is trusted: links on it are followed.</summary>
+    internal string Root => IsWholeMachine ? "/" : Folder;
 
     /// <summary>Where the copies of the commands' logs are kept on this host, a folder each.</summary>
     internal required string LogsFolder { get; init; }

@@ -56,6 +56,24 @@ public abstract class SandboxFilesContract
     }
 
     [Test]
+    public async Task The_working_folder_itself_stays_with_all_that_is_in_it(CancellationToken cancellationToken)
+    {
+        var (files, kernel) = await OpenFilesAsync(cancellationToken);
+        await using (kernel)
+        {
+            await files.WriteTextAsync("a.txt", "a", cancellationToken);
+
+            foreach (var path in new[] { ".", "/workspace" })
+            {
+                await files.ShouldRefuseAsync(it => it.RemoveAsync(SandboxPath.Parse(path), recursive: true, cancellationToken), ErrorCode.InvalidPath, "folder");
+                await files.ShouldRefuseAsync(it => it.MoveAsync(SandboxPath.Parse(path), SandboxPath.Parse("b"), false, cancellationToken), ErrorCode.InvalidPath, "");
+            }
+
+            (await files.ReadTextAsync("a.txt", cancellationToken)).Should().Be("a");
+        }
+    }
+
+    [Test]
     public async Task Files_do_not_wait_for_running_code(CancellationToken cancellationToken)
     {
         var (files, kernel) = await OpenFilesAsync(cancellationToken);

@@ -5,8 +5,9 @@ using KernelGateway.Provisioners.Tests.Support;
 namespace KernelGateway.Provisioners.Tests.Remote;
 
 /// <summary>Files through a utility kernel do what those of this host do.</summary>
-[TestFixture]
-public sealed class RemoteFilesContractTests : SandboxFilesContract
+[TestFixture(false)]
+[TestFixture(true)]
+public sealed class RemoteFilesContractTests(bool isWholeMachine) : SandboxFilesContract
 {
     // One each for all tests: starting them would take most of the time.
     private RealKernel _utility = null!;
@@ -42,7 +43,7 @@ public sealed class RemoteFilesContractTests : SandboxFilesContract
 
     private protected override async Task<(ISandboxFiles Files, RunningKernel Kernel)> OpenFilesAsync(CancellationToken cancellationToken)
     {
-        _stage = new RemoteStage(_utility);
+        _stage = new RemoteStage(_utility, isWholeMachine: isWholeMachine);
         var running = RunningKernel.Of(await _user.ConnectAsync());
         await running.RunAsync($"import os; os.chdir({Quote(_stage.Work)}); os.environ['HOME'] = {Quote(_stage.Work)}", cancellationToken);
         await _stage.Kernel.ConnectedAsync(cancellationToken);

@@ -150,6 +150,25 @@ public sealed class RemoteFilesTests
     }
 
     [Test]
+    public async Task Where_the_whole_machine_is_the_sandboxs_its_other_folders_are_reached_too(CancellationToken cancellationToken)
+    {
+        await using var stage = new RemoteStage(isWholeMachine: true);
+        var beside = Path.Combine(Path.GetDirectoryName(stage.Work)!, "data");
+
+        (await stage.Files.WriteTextAsync(beside + "/test.txt", "Hello World", cancellationToken)).Path.Should().Be(beside + "/test.txt");
+        await stage.Files.WriteTextAsync("a.txt", "a", cancellationToken);
+
+        (await File.ReadAllTextAsync(beside + "/test.txt", cancellationToken)).Should().Be("Hello World");
+        (await stage.Files.StatAsync(SandboxPath.Parse("/workspace/a.txt"), cancellationToken)).Path.Should().Be(stage.Work + "/a.txt");
+        foreach (var path in new[] { "/proc/self/environ", "/sys/kernel", "/dev/null" })
+        {
+            await stage.Files.ShouldRefuseAsync(it => it.StatAsync(SandboxPath.Parse(path), cancellationToken), ErrorCode.InvalidPath, "belongs to the system");
+        }
+
+        await stage.Files.ShouldRefuseAsync(it => it.RemoveAsync(SandboxPath.Parse("/"), true, cancellationToken), ErrorCode.InvalidPath, "the folder itself");
+    }
+
+    [Test]
     public async Task Paths_stay_below_the_folder(CancellationToken cancellationToken)
     {
         await using var stage = new RemoteStage();

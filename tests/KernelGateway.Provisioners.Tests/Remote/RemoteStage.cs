@@ -19,7 +19,8 @@ internal sealed class RemoteStage : IAsyncDisposable
     /// <param name="shared">A utility kernel for tests that do it no harm, which outlives the stage; null: one of its own.</param>
     /// <param name="deadline">Within what time it must answer.</param>
     /// <param name="agentIdle">How long the agent of commands stays when nobody needs it.</param>
-    internal RemoteStage(RealKernel? shared = null, TimeSpan? deadline = null, TimeSpan? agentIdle = null)
+    /// <param name="isWholeMachine">Whether files outside of its folder can be reached too.</param>
+    internal RemoteStage(RealKernel? shared = null, TimeSpan? deadline = null, TimeSpan? agentIdle = null, bool isWholeMachine = false)
     {
         (_utility, _isShared) = (shared, shared is not null);
         Directory.CreateDirectory(Work);
@@ -28,6 +29,7 @@ internal sealed class RemoteStage : IAsyncDisposable
             Name = Guid.NewGuid().ToString("N"),
             LauncherFolder = Repository.Launcher,
             Folder = Work,
+            IsWholeMachine = isWholeMachine,
             LogsFolder = Path.Combine(_folder.Path, "logs"),
             AnswerDeadline = deadline ?? TimeSpan.FromSeconds(10),
             AgentIdle = agentIdle ?? TimeSpan.FromHours(1),
