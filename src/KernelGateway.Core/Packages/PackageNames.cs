@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Text.RegularExpressions;
 using KernelGateway.Core.Errors;
 
@@ -6,7 +7,7 @@ namespace KernelGateway.Core.Packages;
 /// <summary>Reads what is asked to be installed: names, extras and versions of PEP 508. No addresses, paths, options or markers: what is not understood here never reaches pip.</summary>
 internal static partial class PackageNames
 {
-    private const int MaxLength = 200;
+    internal const int MaxLength = 200;
 
     public static bool IsName(string text) => text.Length <= MaxLength && Name().IsMatch(text);
 
@@ -18,11 +19,7 @@ internal static partial class PackageNames
     /// <exception cref="GatewayException"><see cref="ErrorCode.InvalidArgument"/>: one is no requirement. <see cref="ErrorCode.Forbidden"/>: one is not allowed.</exception>
     public static IReadOnlyList<string> Check(IReadOnlyList<string>? packages, IReadOnlyCollection<string> allowed, int most)
     {
-        if (packages is null || packages.Count == 0 || packages.Count > most)
-        {
-            throw Invalid($"'packages' must name 1 to {most} packages, but names {packages?.Count ?? 0}.");
-        }
-
+        DemandSome(packages, most);
         var names = allowed.Select(Normalize).ToHashSet(StringComparer.Ordinal);
         var requirements = new List<string>();
         foreach (var package in packages)
@@ -46,7 +43,16 @@ internal static partial class PackageNames
         return requirements;
     }
 
-    private static GatewayException Invalid(string message) => new(ErrorCode.InvalidArgument, message, "packages");
+    /// <exception cref="GatewayException"><see cref="ErrorCode.InvalidArgument"/>: there are none, or too many.</exception>
+    internal static void DemandSome([NotNull] IReadOnlyList<string>? packages, int most)
+    {
+        if (packages is null || packages.Count == 0 || packages.Count > most)
+        {
+            throw Invalid($"'packages' must name 1 to {most} packages, but names {packages?.Count ?? 0}.");
+        }
+    }
+
+    internal static GatewayException Invalid(string message) => new(ErrorCode.InvalidArgument, message, "packages");
 
     internal static string Shown(string? text) => text is null ? "null" : text.Length > 64 ? text[..64] + "…" : text;
 

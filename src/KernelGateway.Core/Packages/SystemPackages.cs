@@ -6,8 +6,6 @@ namespace KernelGateway.Core.Packages;
 /// <summary>Packages of a distribution: which names can be asked for, and the script that installs them.</summary>
 internal static partial class SystemPackages
 {
-    private const int MaxLength = 200;
-
     private static readonly string[] Managers = ["apt-get", "dnf", "yum", "apk"];
 
     /// <summary>For <c>/bin/sh -c</c>: the package manager, or nothing for whichever there is; then the packages. As root, or by sudo where it asks for no password.</summary>
@@ -39,17 +37,13 @@ internal static partial class SystemPackages
     /// <exception cref="GatewayException"><see cref="ErrorCode.InvalidArgument"/>: a name is none, or there are too many, or the package manager is unknown.</exception>
     internal static IReadOnlyList<string> Arguments(IReadOnlyList<string>? packages, string? manager, int most)
     {
-        if (packages is null || packages.Count == 0 || packages.Count > most)
+        PackageNames.DemandSome(packages, most);
+        foreach (var package in packages)
         {
-            throw new GatewayException(ErrorCode.InvalidArgument, $"'packages' must name 1 to {most} packages, but names {packages?.Count ?? 0}.", "packages");
-        }
-
-        if (packages.FirstOrDefault(one => one is null || one.Length > MaxLength || !Package().IsMatch(one)) is var wrong && packages.Contains(wrong))
-        {
-            throw new GatewayException(
-                ErrorCode.InvalidArgument,
-                $"'packages' has '{PackageNames.Shown(wrong)}'. Give a name, perhaps with a version, such as \"curl\" or \"curl=7.88.1-10\"; no addresses, paths or options.",
-                "packages");
+            if (package is null || package.Length > PackageNames.MaxLength || !Package().IsMatch(package))
+            {
+                throw PackageNames.Invalid($"'packages' has '{PackageNames.Shown(package)}'. Give a name, perhaps with a version, such as \"curl\" or \"curl=7.88.1-10\"; no addresses, paths or options.");
+            }
         }
 
         return manager is null || Managers.Contains(manager)

@@ -63,16 +63,7 @@ internal static class SnapshotFiles
         while (await tar.GetNextEntryAsync(copyData: false, cancellationToken) is { } entry)
         {
             var path = PathOf(entry.Name);
-            try
-            {
-                if (path.IsAbsolute && !files.OwnsTop)
-                {
-                    throw new GatewayException(ErrorCode.InvalidPath, "What is beside the working folder is not the sandbox's own here.");
-                }
-
-                await RestoreAsync(files, path, entry, cancellationToken);
-            }
-            catch (GatewayException e) when (e.Code == ErrorCode.InvalidPath)
+            if (!await TryRestoreAsync(files, path, entry, cancellationToken))
             {
                 // Every sandbox with a system of its own has some, such as /home.
                 if (entry.EntryType == TarEntryType.Directory)
@@ -81,7 +72,7 @@ internal static class SnapshotFiles
                     continue;
                 }
 
-                throw new GatewayException(ErrorCode.NotSupported, $"The snapshot has files outside of the working folder (/{entry.Name}), for which this variant has no place. Restore it in the variant it was made in.", "variant", e);
+                throw new GatewayException(ErrorCode.NotSupported, $"The snapshot has files outside of the working folder (/{entry.Name}), for which this variant has no place. Restore it in the variant it was made in.", "variant");
             }
 
             if (entry.EntryType == TarEntryType.Directory)
@@ -100,6 +91,25 @@ internal static class SnapshotFiles
         }
 
         return (count, homeless);
+    }
+
+    /// <returns>False when the variant has no place for it.</returns>
+    private static async Task<bool> TryRestoreAsync(ISandboxFiles files, SandboxPath path, TarEntry entry, CancellationToken cancellationToken)
+    {
+        if (path.IsAbsolute && !files.OwnsTop)
+        {
+            return false;
+        }
+
+        try
+        {
+            await RestoreAsync(files, path, entry, cancellationToken);
+            return true;
+        }
+        catch (GatewayException e) when (e.Code == ErrorCode.InvalidPath)
+        {
+            return false;
+        }
     }
 
     private static async Task RestoreAsync(ISandboxFiles files, SandboxPath path, TarEntry entry, CancellationToken cancellationToken)

@@ -113,11 +113,11 @@ internal sealed partial class RemoteFiles : ISandboxFiles
     public async Task RemoveAsync(SandboxPath path, bool recursive, CancellationToken cancellationToken) =>
         await AskAsync("remove", new JsonObject { ["path"] = Names(_paths.LocateToTakeAway(path, "path")), ["recursive"] = recursive }, cancellationToken);
 
-    public Task<FileEntry> CopyAsync(SandboxPath from, SandboxPath to, bool overwrite, CancellationToken cancellationToken) =>
-        TransferAsync("copy", from, to, overwrite, cancellationToken);
+    public async Task<FileEntry> CopyAsync(SandboxPath from, SandboxPath to, bool overwrite, CancellationToken cancellationToken) =>
+        await TransferAsync("copy", _paths.Locate(from, "from"), to, overwrite, cancellationToken);
 
-    public Task<FileEntry> MoveAsync(SandboxPath from, SandboxPath to, bool overwrite, CancellationToken cancellationToken) =>
-        TransferAsync("move", from, to, overwrite, cancellationToken);
+    public async Task<FileEntry> MoveAsync(SandboxPath from, SandboxPath to, bool overwrite, CancellationToken cancellationToken) =>
+        await TransferAsync("move", _paths.LocateToTakeAway(from, "from"), to, overwrite, cancellationToken);
 
     public async Task MakeLinkAsync(SandboxPath path, string target, CancellationToken cancellationToken) =>
         await AskAsync("link", new JsonObject { ["path"] = Names(_paths.Locate(path, "path")), ["target"] = Text(SandboxPath.TargetOf(target)) }, cancellationToken);
@@ -152,9 +152,8 @@ internal sealed partial class RemoteFiles : ISandboxFiles
     internal async Task<JsonElement> AskAsync(string operation, JsonObject request, CancellationToken cancellationToken, RemoteConnection? on = null) =>
         _answers.Demand(await _kernel.CallAsync(operation, request, cancellationToken, on));
 
-    private async Task<FileEntry> TransferAsync(string operation, SandboxPath from, SandboxPath to, bool overwrite, CancellationToken cancellationToken)
+    private async Task<FileEntry> TransferAsync(string operation, byte[][] source, SandboxPath to, bool overwrite, CancellationToken cancellationToken)
     {
-        var source = operation == "move" ? _paths.LocateToTakeAway(from, "from") : _paths.Locate(from, "from");
         var target = _paths.Locate(to, "to");
         _answers.Refusals.DemandApart(source, target);
         var request = new JsonObject { ["from"] = Names(source), ["to"] = Names(target), ["overwrite"] = overwrite };
